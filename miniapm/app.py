@@ -1,0 +1,195 @@
+"""The only place that sees every floor: builds the server from values and runs it until it is told
+to stop."""
+
+import asyncio
+import contextlib
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from miniapm import clock as real_clock
+from miniapm.clock import DAY, Clock
+from miniapm.config import Config
+from miniapm.domain.ids import IdMaker
+from miniapm.exceptions import Unavailable
+from miniapm.jobs import Job, Supervisor
+from miniapm.storage.connection import Connection
+from miniapm.storage.database import Database, open_database
+from miniapm.storage.deploys.record import (
+    IDEMPOTENCY_DAYS,
+    delete_replays_before,
+    time_out_started,
+)
+from miniapm.storage.projects import Project, find_projects, insert_project
+from miniapm.storage.users import delete_expired
+from miniapm.web.context import Context
+from miniapm.web.keyring import Keyring
+from miniapm.web.live import LOOK_SECONDS, LiveFeed
+from miniapm.web.refusals import RefusalRecorder
+from miniapm.web.serving import Site
+
+STOP_SECONDS = 3
+SECURITY_HEADERS = [
+    (
+        "content-security-policy",
+        "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; "
+        "form-action 'self'",
+    ),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "same-origin"),
+    ("x-frame-options", "DENY"),
+]
+
+
+@asynccontextmanager
+async def open_context(config: Config, clock: Clock = real_clock.now) -> AsyncIterator[Context]:
+    """Everything a server needs, with the database open and the first project made."""
+    async with open_database(
+        config.database_path,
+        clock,
+        readers=config.storage.readers,
+        read_seconds=config.storage.read_seconds,
+        queue_bytes=config.limits.queue_bytes,
+    ) as database:
+        make_id = IdMaker(clock)
+        await database.write(_ensure_project, make_id(), clock())
+        keyring = Keyring(database, clock)
+        await keyring.refresh()
+        yield Context(
+            config=config,
+            clock=clock,
+            database=database,
+            make_id=make_id,
+            keyring=keyring,
+            refusals=RefusalRecorder(database, clock, make_id),
+            live=LiveFeed(database),
+            jobs=Supervisor(clock),
+            started_at=clock(),
+        )
+
+
+def create_app(context: Context) -> ASGIApp:
+    """The ASGI application over `context`."""
+    return Site(context)
+
+
+def list_jobs(context: Context) -> list[Job]:
+    """What runs beside the requests."""
+    database: Database = context.database
+    clock = context.clock
+    timeout = context.config.deploy_timeout
+
+    async def end_overdue() -> None:
+        await database.write(time_out_started, timeout, clock())
+
+    async def forget() -> None:
+        await database.write(delete_replays_before, clock() - IDEMPOTENCY_DAYS * DAY)
+        await database.write(delete_expired, clock())
+
+    return [
+        Job("refresh keys", 0.5, context.keyring.refresh),
+        Job("tell listeners", LOOK_SECONDS, context.live.look),
+        Job("time out deploys", min(30.0, timeout / 1_000_000 / 2), end_overdue),
+        Job("note key use", 15.0, context.keyring.write_last_used),
+        Job("forget old sessions and retries", 600.0, forget),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that takes requests."""
+
+    address: str
+    context: Context
+    stop: Callable[[], None]
+
+
+async def run_server(
+    config: Config, announce: Callable[[Running], object], clock: Clock = real_clock.now
+) -> None:
+    """Serves until SIGTERM, SIGINT or `stop()`. `announce` is called once requests are taken.
+
+    Unavailable when the port or the database cannot be had.
+    """
+    listener = _listen(config.server.host, config.server.port)
+    with listener:
+        async with open_context(config, clock) as context:
+            server = _Server(_uvicorn_config(config, create_app(context)), context)
+            host, port = listener.getsockname()[:2]
+            address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+            running = Running(address, context, server.stop)
+            server.on_started = lambda: announce(running)
+            supervisor = context.jobs
+            assert isinstance(supervisor, Supervisor)
+            jobs = asyncio.create_task(supervisor.run(list_jobs(context)))
+            try:
+                await server.serve(sockets=[listener])
+            finally:
+                jobs.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await jobs
+                await context.keyring.write_last_used()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, saying when it is up and letting live pages go when it stops."""
+
+    def __init__(self, config: uvicorn.Config, context: Context) -> None:
+        super().__init__(config)
+        self._context = context
+        self.on_started: Callable[[], object] = lambda: None
+
+    def stop(self) -> None:
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._context.live.close()
+        await super().shutdown(sockets)
+
+
+def _uvicorn_config(config: Config, app: ASGIApp) -> uvicorn.Config:
+    proxies = [part.strip() for part in config.server.trusted_proxies.split(",") if part.strip()]
+    return uvicorn.Config(
+        app,
+        loop="uvloop" if sys.platform != "win32" else "auto",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
+        server_header=False,
+        headers=SECURITY_HEADERS,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        timeout_keep_alive=30,
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise Unavailable(
+            f"Cannot listen on {host} port {port}: {error.strerror}. Is another server running? "
+            "--port N takes another one."
+        ) from None
+    return listener
+
+
+def _ensure_project(connection: Connection, project_id: int, now: int) -> None:
+    if not find_projects(connection):
+        insert_project(connection, Project(project_id, "default", "Default", now))

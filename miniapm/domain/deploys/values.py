@@ -1,0 +1,122 @@
+"""The words of deploys: statuses, limits, and the two values that everything passes around.
+
+An `Announcement` is one report by a sender; a `Deploy` is what all reports of it folded into.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from miniapm.clock import MINUTE
+
+Status = Literal["started", "succeeded", "failed", "cancelled", "timed_out"]
+Source = Literal["api", "import", "github", "gitlab", "heroku", "telemetry"]
+Kind = Literal["first", "deploy", "redeploy", "retry", "rollback", "rollforward"]
+
+ENDS = frozenset({"succeeded", "failed", "cancelled", "timed_out"})
+NOT_LIVE_ENDS = frozenset({"failed", "cancelled", "timed_out"})
+
+DEFAULT_ENV = "production"
+REPEAT_WITHIN = 10 * MINUTE
+SAME_DEPLOY_WITHIN = 30 * MINUTE
+SHA_PREFIX = 7
+
+FOLDED_TEXTS = (
+    "version",
+    "title",
+    "description",
+    "deployer",
+    "url",
+    "repository",
+)
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """A commit that a deploy brought. `committed_at` is None where the sender did not know it."""
+
+    sha: str
+    committed_at: int | None = None
+    message: str | None = None
+    author: str | None = None
+
+
+class Announcement(msgspec.Struct, frozen=True, kw_only=True):
+    """One report about a deploy, checked and complete. Instants in µs.
+
+    `at` is when what it reports happened; `at_given` says whether the sender said so. `given` names
+    the fields that the sender wrote, for corrections by the same `external_id`.
+    """
+
+    project_id: int
+    service: str
+    env: str
+    git_sha: str
+    status: Status
+    at: int
+    at_given: bool
+    received_at: int
+    version: str | None = None
+    started_at: int | None = None
+    external_id: str | None = None
+    title: str | None = None
+    description: str | None = None
+    deployer: str | None = None
+    url: str | None = None
+    repository: str | None = None
+    tags: tuple[str, ...] = ()
+    commits: tuple[Commit, ...] = ()
+    source: Source = "api"
+    key_id: int | None = None
+    given: frozenset[str] = frozenset()
+    every_call_counts: bool = False
+    stands_alone: bool = False
+
+
+class Deploy(msgspec.Struct, frozen=True, kw_only=True):
+    """A deploy as stored. `deployed_at` is its deploy time: the end, or the start while it runs."""
+
+    id: int
+    project_id: int
+    service: str
+    env: str
+    git_sha: str
+    status: Status
+    deployed_at: int
+    recorded_at: int
+    updated_at: int
+    version: str | None = None
+    external_id: str | None = None
+    title: str | None = None
+    description: str | None = None
+    deployer: str | None = None
+    url: str | None = None
+    repository: str | None = None
+    started_at: int | None = None
+    hidden_at: int | None = None
+    sources: tuple[Source, ...] = ("api",)
+    key_id: int | None = None
+    tags: tuple[str, ...] = ()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it went live: what *previous*, rollback and comparison look at."""
+        return self.status == "succeeded" and self.hidden_at is None
+
+    @property
+    def short_sha(self) -> str:
+        """The sha as people write it: hex shas by their first seven characters."""
+        is_hex = len(self.git_sha) >= 7 and not set(self.git_sha) - set("0123456789abcdefABCDEF")
+        return self.git_sha[:7] if is_hex else self.git_sha[:20]
+
+
+def search_text(deploy: Deploy | Announcement, tags: tuple[str, ...]) -> str:
+    """What a search looks into, folded for comparison without case."""
+    parts = (
+        deploy.git_sha,
+        deploy.version,
+        deploy.deployer,
+        deploy.title,
+        deploy.description,
+        *tags,
+    )
+    return "\n".join(part for part in parts if part).casefold()

@@ -1,0 +1,63 @@
+"""Reading JSON that strangers send: what is doubtful is refused, never guessed.
+
+Duplicate keys, NaN, bad UTF-8, lone surrogates and endless nesting are Invalid; msgspec, which
+decodes everything else here, takes the last of two duplicate keys without a word.
+"""
+
+import json
+from typing import Any
+
+from miniapm.exceptions import Invalid
+
+
+class _DuplicateKey(ValueError):
+    pass
+
+
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    decoded = dict(pairs)
+    if len(decoded) != len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise _DuplicateKey(name)
+            seen.add(name)
+    return decoded
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant)
+
+
+def decode_object(body: bytes | bytearray) -> dict[str, Any]:
+    """The JSON object in `body`, or Invalid with a sentence that says where it stops being one."""
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Invalid(f"The body is not UTF-8: byte {error.start} cannot be read.") from None
+    try:
+        value = _DECODER.decode(text)
+    except _DuplicateKey as error:
+        name = printable(str(error))
+        raise Invalid(f"The body gives {name!r} twice.", {name: "is given twice"}) from None
+    except json.JSONDecodeError as error:
+        if not text.strip():
+            raise Invalid("The body is empty; it must be a JSON object.") from None
+        where = f"line {error.lineno} column {error.colno}"
+        raise Invalid(f"The body is not valid JSON: {error.msg} at {where}.") from None
+    except RecursionError:
+        raise Invalid("The body is nested too deeply.") from None
+    except ValueError as error:
+        raise Invalid(f"The body is not valid JSON: {error}.") from None
+    if not isinstance(value, dict):
+        raise Invalid("The body must be a JSON object.")
+    return value
+
+
+def printable(text: str, limit: int = 100) -> str:
+    """`text` made safe to repeat in a message: no control characters, no surrogates, not long."""
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:limit])
+    return shown + ("\N{HORIZONTAL ELLIPSIS}" if len(text) > limit else "")

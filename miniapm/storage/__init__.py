@@ -1,0 +1,1 @@
+"""The floor where SQL lives, and nowhere else. Every function takes the connection it works on."""

@@ -1,0 +1,37 @@
+"""The audit trail: who made, changed and revoked what."""
+
+import msgspec
+
+from miniapm.storage.connection import Connection
+
+
+class AuditEntry(msgspec.Struct, frozen=True):
+    """One act. `actor` is a user's name, a key's name, or `command line`."""
+
+    id: int
+    project_id: int | None
+    actor: str
+    action: str
+    subject: str
+    detail: str
+    happened_at: int
+
+
+def insert_entry(connection: Connection, entry: AuditEntry) -> None:
+    connection.execute(
+        """/* audit.insert */ insert into audit
+            (id, project_id, actor, action, subject, detail, happened_at)
+        values (:id, :project_id, :actor, :action, :subject, :detail, :happened_at)""",
+        msgspec.structs.asdict(entry),
+    )
+
+
+def find_entries(connection: Connection, project_id: int | None, limit: int) -> list[AuditEntry]:
+    """The newest entries of a project, or of the whole server for None, newest first."""
+    rows = connection.execute(
+        """/* audit.find */ select id, project_id, actor, action, subject, detail, happened_at
+        from audit where project_id = :project_id or :project_id is null
+        order by id desc limit :limit""",
+        {"project_id": project_id, "limit": limit},
+    )
+    return [AuditEntry(*row) for row in rows]

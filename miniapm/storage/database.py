@@ -1,0 +1,120 @@
+"""The database of a running server: one writing connection, a few reading ones.
+
+`write` runs a function of a connection in the group commit and returns after it is on disk; `read`
+runs one on a reading connection, all its queries in one thread hop, with a time limit.
+"""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import aiosqlite
+
+from miniapm.clock import Clock
+from miniapm.storage.connection import Query, as_busy, open_connection
+from miniapm.storage.migrations import migrate
+from miniapm.storage.writer import Writer
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_OPCODES_BETWEEN_CHECKS = 20_000
+
+
+class Reader(aiosqlite.Connection):
+    """An aiosqlite connection that runs a whole function on its thread, under a time limit."""
+
+    def __init__(self, path: Path, limit_seconds: float) -> None:
+        super().__init__(partial(self._open, path), iter_chunk_size=64)
+        self._limit_seconds = limit_seconds
+        self._deadline = 0.0
+
+    def _open(self, path: Path) -> sqlite3.Connection:
+        connection = open_connection(path)
+        connection.execute("PRAGMA query_only = ON")
+        connection.set_progress_handler(
+            lambda: time.monotonic() > self._deadline, _OPCODES_BETWEEN_CHECKS
+        )
+        return connection
+
+    async def run(self, query: Callable[..., T], *args: Any) -> T:
+        result: T = await self._execute(self._run, query, args)  # type: ignore[no-untyped-call]
+        return result
+
+    def _run(self, query: Callable[..., T], args: tuple[Any, ...]) -> T:
+        self._deadline = time.monotonic() + self._limit_seconds
+        connection = self._conn
+        # one snapshot for the whole page: its numbers agree with each other
+        connection.execute("BEGIN")
+        try:
+            return query(connection, *args)
+        except sqlite3.OperationalError as error:
+            raise as_busy(error) from error
+        finally:
+            connection.execute("ROLLBACK")
+
+
+class Database:
+    """Hands functions of a connection to the right connection. Made by `open_database`."""
+
+    def __init__(self, path: Path, writer: Writer, readers: list[Reader]) -> None:
+        self.path = path
+        self.writer = writer
+        self._idle: asyncio.Queue[Reader] = asyncio.Queue()
+        for reader in readers:
+            self._idle.put_nowait(reader)
+
+    async def write(self, query: "Query[P, T]", *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `query(connection, ...)` returns, after its commit. Busy when the queue is full."""
+        return await self.writer.submit(partial(query, **kwargs) if kwargs else query, *args)
+
+    async def read(self, query: "Query[P, T]", *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `query(connection, ...)` returns. Busy when it takes too long."""
+        reader = await self._idle.get()
+        try:
+            return await reader.run(partial(query, **kwargs) if kwargs else query, *args)
+        finally:
+            self._idle.put_nowait(reader)
+
+
+@asynccontextmanager
+async def open_database(
+    path: Path,
+    clock: Clock,
+    *,
+    readers: int = 3,
+    read_seconds: float = 5.0,
+    queue_items: int = 8192,
+    queue_bytes: int = 64 * 1024 * 1024,
+) -> AsyncIterator[Database]:
+    """Creates or migrates the file, then serves it until the block ends."""
+    connection = await asyncio.to_thread(_open_migrated, path, clock)
+    writer = Writer(connection, path, max_items=queue_items, max_bytes=queue_bytes)
+    writer.start()
+    opened: list[Reader] = []
+    try:
+        for _ in range(readers):
+            reader = Reader(path, read_seconds)
+            await reader
+            opened.append(reader)
+        database = Database(path, writer, opened)
+        yield database
+    finally:
+        for reader in opened:
+            await reader.close()
+        await writer.close()
+
+
+def _open_migrated(path: Path, clock: Clock) -> sqlite3.Connection:
+    connection = open_connection(path, create=True)
+    try:
+        migrate(connection, path, clock())
+    except BaseException:
+        connection.close()
+        raise
+    return connection

@@ -1,0 +1,1 @@
+"""The SQL of deploys: rows, recording announcements, finding, correcting."""

@@ -1,0 +1,193 @@
+"""Recording an announcement: the judgement and the row in one submission of the writer."""
+
+import msgspec
+
+from miniapm.domain.deploys.lifecycle import Match, find_match, fold, open_deploy, time_out
+from miniapm.domain.deploys.values import SHA_PREFIX, Announcement, Deploy
+from miniapm.exceptions import Conflict
+from miniapm.storage.connection import Connection, scalar
+from miniapm.storage.deploys.rows import (
+    COLUMNS,
+    insert_commits,
+    insert_row,
+    to_deploys,
+    update_row,
+)
+
+IDEMPOTENCY_DAYS = 7
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """What makes a call recognisable when it is sent again: its route, its key, its body."""
+
+    route: str
+    key: str
+    body_hash: bytes
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """Where the announcement ended up. `is_new` tells a new deploy from one that was known."""
+
+    deploy_id: int
+    is_new: bool
+
+
+def record_announcement(
+    connection: Connection,
+    announcement: Announcement,
+    new_id: int,
+    timeout: int,
+    replay: Replay | None = None,
+) -> Recorded:
+    """Stores what is new in `announcement`; `timeout` in µs is `deploys.timeout`.
+
+    Conflict when `replay.key` came with another body before.
+    """
+    if replay is not None:
+        known = _find_replay(connection, announcement.project_id, replay)
+        if known is not None:
+            return Recorded(known, is_new=False)
+    recorded = _fold_or_insert(connection, announcement, new_id, timeout)
+    if replay is not None:
+        _insert_replay(connection, announcement, replay, recorded.deploy_id)
+    return recorded
+
+
+def _fold_or_insert(
+    connection: Connection, announcement: Announcement, new_id: int, timeout: int
+) -> Recorded:
+    row = _find_meant(connection, announcement, timeout)
+    if row is None:
+        insert_row(connection, open_deploy(announcement, new_id))
+    else:
+        folded = fold(row, announcement)
+        if folded is not row:
+            update_row(connection, folded)
+    deploy_id = new_id if row is None else row.id
+    if announcement.commits:
+        insert_commits(connection, announcement.project_id, deploy_id, announcement.commits)
+    return Recorded(deploy_id, is_new=row is None)
+
+
+def _find_meant(connection: Connection, announcement: Announcement, timeout: int) -> Deploy | None:
+    if announcement.external_id is not None:
+        known = _find_external(connection, announcement)
+        if known is not None:
+            return known
+    rows = _find_alike(connection, announcement)
+    if not rows:
+        return None
+    match = find_match(announcement, rows, timeout)
+    if match is None or (match.repeat and _other_went_live(connection, announcement, match)):
+        return None
+    return match.deploy
+
+
+def _find_external(connection: Connection, announcement: Announcement) -> Deploy | None:
+    rows = connection.execute(
+        f"""/* deploys.find_external */ select {COLUMNS} from deploys
+        where project_id = :project_id and external_id = :external_id""",
+        {"project_id": announcement.project_id, "external_id": announcement.external_id},
+    ).fetchall()
+    found = to_deploys(connection, announcement.project_id, rows)
+    return found[0] if found else None
+
+
+def _find_alike(connection: Connection, announcement: Announcement) -> list[Deploy]:
+    """Deploys of the same service and env whose sha begins alike, oldest first."""
+    prefix = announcement.git_sha[:SHA_PREFIX]
+    rows = connection.execute(
+        f"""/* deploys.find_alike */ select {COLUMNS} from deploys
+        where project_id = :project_id and service = :service and env = :env
+            and git_sha >= :prefix and git_sha < :after
+        order by deployed_at, id""",
+        {
+            "project_id": announcement.project_id,
+            "service": announcement.service,
+            "env": announcement.env,
+            "prefix": prefix,
+            # no text that begins with `prefix` sorts after this one
+            "after": prefix + "\U0010ffff",
+        },
+    ).fetchall()
+    return to_deploys(connection, announcement.project_id, rows)
+
+
+def _other_went_live(connection: Connection, announcement: Announcement, match: Match) -> bool:
+    """Whether another version went live between the deploy and the announcement."""
+    begin, end = sorted((match.deploy.deployed_at, announcement.at))
+    found = scalar(
+        connection,
+        """/* deploys.find_between */ select 1 from deploys
+        where project_id = :project_id and service = :service and env = :env
+            and status = 'succeeded' and hidden_at is null
+            and deployed_at > :begin and deployed_at < :end
+            and (git_sha <> :git_sha or coalesce(version, '') <> coalesce(:version, ''))
+            and id <> :id
+        limit 1""",
+        project_id=announcement.project_id,
+        service=announcement.service,
+        env=announcement.env,
+        begin=begin,
+        end=end,
+        git_sha=match.deploy.git_sha,
+        version=match.deploy.version,
+        id=match.deploy.id,
+    )
+    return found is not None
+
+
+def _find_replay(connection: Connection, project_id: int, replay: Replay) -> int | None:
+    row = connection.execute(
+        """/* idempotency.find */ select body_hash, deploy_id from idempotency
+        where project_id = :project_id and route = :route and key = :key""",
+        {"project_id": project_id, "route": replay.route, "key": replay.key},
+    ).fetchone()
+    if row is None:
+        return None
+    if row["body_hash"] != replay.body_hash:
+        raise Conflict("This Idempotency-Key came with another body before; use a new key.")
+    return int(row["deploy_id"])
+
+
+def _insert_replay(
+    connection: Connection, announcement: Announcement, replay: Replay, deploy_id: int
+) -> None:
+    connection.execute(
+        """/* idempotency.insert */ insert into idempotency
+            (project_id, route, key, body_hash, deploy_id, created_at)
+        values (:project_id, :route, :key, :body_hash, :deploy_id, :created_at)""",
+        {
+            "project_id": announcement.project_id,
+            "route": replay.route,
+            "key": replay.key,
+            "body_hash": replay.body_hash,
+            "deploy_id": deploy_id,
+            "created_at": announcement.received_at,
+        },
+    )
+
+
+def delete_replays_before(connection: Connection, instant: int) -> int:
+    """Forgets idempotency keys from before `instant`; how many."""
+    return connection.execute(
+        "/* idempotency.delete_before */ delete from idempotency where created_at < :instant",
+        {"instant": instant},
+    ).rowcount
+
+
+def time_out_started(connection: Connection, timeout: int, now: int) -> int:
+    """Ends the deploys whose end never came; how many.
+
+    Counts from the start and from when we last heard of it, whichever is later, so that a start
+    that arrives late still has its hour.
+    """
+    rows = connection.execute(
+        f"""/* deploys.find_overdue */ select {COLUMNS} from deploys
+        where status = 'started' and updated_at <= :overdue and deployed_at <= :overdue""",
+        {"overdue": now - timeout},
+    ).fetchall()
+    for row in rows:
+        for deploy in to_deploys(connection, row["project_id"], [row]):
+            update_row(connection, time_out(deploy, timeout, now))
+    return len(rows)

@@ -1,0 +1,105 @@
+"""The SQL of keys. A secret is never stored; a change is seen by `changed_at`."""
+
+import msgspec
+
+from miniapm.domain.keys import Key
+from miniapm.exceptions import NotFound
+from miniapm.storage.connection import Connection, Row, scalar
+
+_SELECT = """select k.id, k.project_id, p.slug, k.name, k.display, k.scopes, k.created_at, k.env,
+    k.service, k.expires_at, k.revoked_at, k.last_used_at, k.hash
+    from keys k join projects p on p.id = k.project_id"""
+
+
+def _to_key(row: Row) -> Key:
+    return Key(
+        id=row["id"],
+        project_id=row["project_id"],
+        project_slug=row["slug"],
+        name=row["name"],
+        display=row["display"],
+        scopes=tuple(row["scopes"].split()),
+        created_at=row["created_at"],
+        env=row["env"],
+        service=row["service"],
+        expires_at=row["expires_at"],
+        revoked_at=row["revoked_at"],
+        last_used_at=row["last_used_at"],
+    )
+
+
+def insert_key(connection: Connection, key: Key, hashed: bytes) -> None:
+    connection.execute(
+        """/* keys.insert */ insert into keys (
+            id, project_id, name, hash, display, scopes, env, service, created_at, expires_at,
+            changed_at)
+        values (
+            :id, :project_id, :name, :hash, :display, :scopes, :env, :service, :created_at,
+            :expires_at, :created_at)""",
+        {
+            **msgspec.structs.asdict(key),
+            "scopes": " ".join(key.scopes),
+            "hash": hashed,
+        },
+    )
+
+
+def find_keys(connection: Connection, project_id: int | None = None) -> list[Key]:
+    """The keys of a project, or all; oldest first, revoked ones included."""
+    rows = connection.execute(
+        f"""/* keys.find */ {_SELECT}
+        where k.project_id = :project_id or :project_id is null order by k.id""",
+        {"project_id": project_id},
+    )
+    return [_to_key(row) for row in rows]
+
+
+def find_keys_by_hash(connection: Connection) -> dict[bytes, Key]:
+    """Every key under the hash of its secret."""
+    rows = connection.execute(f"/* keys.find_by_hash */ {_SELECT}")
+    return {row["hash"]: _to_key(row) for row in rows}
+
+
+def find_key_by_hash(connection: Connection, hashed: bytes) -> Key | None:
+    row = connection.execute(
+        f"/* keys.find_one_by_hash */ {_SELECT} where k.hash = :hash",
+        {"hash": hashed},
+    ).fetchone()
+    return None if row is None else _to_key(row)
+
+
+def get_key(connection: Connection, key_id: int, project_id: int | None = None) -> Key:
+    """One key; NotFound also when it is another project's."""
+    row = connection.execute(
+        f"""/* keys.get */ {_SELECT}
+        where k.id = :id and (k.project_id = :project_id or :project_id is null)""",
+        {"id": key_id, "project_id": project_id},
+    ).fetchone()
+    if row is None:
+        raise NotFound(f"There is no key {key_id}.")
+    return _to_key(row)
+
+
+def update_revoked(connection: Connection, key_id: int, revoked_at: int, now: int) -> None:
+    """Ends a key at `revoked_at`, which may lie ahead; an earlier end stays."""
+    connection.execute(
+        """/* keys.update_revoked */ update keys set revoked_at = :revoked_at, changed_at = :now
+        where id = :id and (revoked_at is null or revoked_at > :revoked_at)""",
+        {"id": key_id, "revoked_at": revoked_at, "now": now},
+    )
+
+
+def update_last_used(connection: Connection, used: dict[int, int]) -> None:
+    """`used` maps a key's id to when it was last used."""
+    connection.executemany(
+        "/* keys.update_last_used */ update keys set last_used_at = :at where id = :id",
+        [{"id": key_id, "at": at} for key_id, at in used.items()],
+    )
+
+
+def find_key_version(connection: Connection) -> tuple[int, int]:
+    """Changes whenever a key is made, revoked or rotated, by whichever process."""
+    return (
+        int(scalar(connection, "/* keys.count */ select count(*) from keys")),
+        int(scalar(connection, "/* keys.version */ select coalesce(max(changed_at), 0) from keys")),
+    )

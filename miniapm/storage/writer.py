@@ -1,0 +1,197 @@
+"""The group commit: one thread owns the one connection that writes and checkpoints.
+
+It takes all that waits, opens one transaction, gives each submission a savepoint, commits once
+(WAL, synchronous=FULL), then wakes every waiter. A submission that was answered is on disk; one
+that failed left nothing; a full queue is refused at once.
+"""
+
+import asyncio
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from miniapm.exceptions import Busy
+from miniapm.storage.connection import as_busy, file_lock
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+GROUP_LIMIT = 512
+CHECKPOINT_SECONDS = 0.25
+SLOWEST_LOCK_SECONDS = 30.0
+
+
+class _Submission:
+    __slots__ = ("args", "error", "future", "query", "result", "size")
+
+    def __init__(
+        self, future: "asyncio.Future[Any]", query: Callable[..., Any], args: Any, size: int
+    ) -> None:
+        self.future = future
+        self.query = query
+        self.args = args
+        self.size = size
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+
+class Writer:
+    """Takes functions of a connection; answers after their commit. Lives on one event loop."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path, *, max_items: int, max_bytes: int
+    ) -> None:
+        self._connection = connection
+        self._path = path
+        self._max_items = max_items
+        self._max_bytes = max_bytes
+        self._queue: SimpleQueue[_Submission | None] = SimpleQueue()
+        self._items = 0
+        self._bytes = 0
+        self._closing = False
+        self._loop = asyncio.get_running_loop()
+        self._finished = self._loop.create_future()
+        self._checkpointed_at = time.monotonic()
+        self._dirty = False
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def submit(self, query: Callable[..., T], *args: Any, size: int = 256) -> "asyncio.Future[T]":
+        """Queues `query(connection, *args)`; the future is done once its commit is on disk.
+
+        `size` is what the submission holds in memory, in bytes. Busy at once when the queue is
+        full.
+        """
+        if self._closing:
+            raise Busy("The server is stopping; send again in a moment.", 5)
+        if self._items >= self._max_items or self._bytes + size > self._max_bytes:
+            raise Busy("More is coming in than can be stored; send again in a moment.", 1)
+        self._items += 1
+        self._bytes += size
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._queue.put(_Submission(future, query, args, size))
+        return future
+
+    @property
+    def is_closing(self) -> bool:
+        return self._closing
+
+    @property
+    def waiting(self) -> int:
+        """Submissions not yet committed."""
+        return self._items
+
+    async def close(self) -> None:
+        """Takes nothing more, commits what waits, checkpoints, closes the connection."""
+        if not self._closing:
+            self._closing = True
+            self._queue.put(None)
+        await asyncio.shield(self._finished)
+        self._thread.join()
+
+    def _run(self) -> None:
+        stop = False
+        while not stop:
+            group, stop = self._take_group()
+            if group:
+                self._commit_group(group)
+                self._call(self._resolve_group, group)
+            if self._dirty and (stop or self._checkpoint_is_due()):
+                self._checkpoint(last=stop)
+        self._connection.close()
+        self._call(self._finished.set_result, None)
+
+    def _call(self, function: Callable[..., Any], *args: Any) -> None:
+        try:
+            self._loop.call_soon_threadsafe(function, *args)
+        except RuntimeError:  # the loop is gone: nobody waits any more
+            log.debug("the event loop closed before the writer")
+
+    def _take_group(self) -> tuple[list[_Submission], bool]:
+        group: list[_Submission] = []
+        try:
+            # while pages wait for a checkpoint, wake up for it even when nothing more comes
+            first = self._queue.get(timeout=CHECKPOINT_SECONDS if self._dirty else None)
+            while first is not None:
+                group.append(first)
+                if len(group) >= GROUP_LIMIT:
+                    return group, False
+                first = self._queue.get_nowait()
+        except Empty:
+            return group, False
+        return group, True
+
+    def _commit_group(self, group: list[_Submission]) -> None:
+        execute = self._connection.execute
+        try:
+            self._begin()
+            for submission in group:
+                execute("SAVEPOINT submission")
+                try:
+                    submission.result = submission.query(self._connection, *submission.args)
+                except Exception as error:
+                    submission.error = error
+                    # a full disk rolls the whole transaction back: then this raises, for all
+                    execute("ROLLBACK TO submission")
+                execute("RELEASE submission")
+            execute("COMMIT")
+            self._dirty = True
+        except Exception as error:
+            self._fail_group(group, error)
+
+    def _begin(self) -> None:
+        deadline = time.monotonic() + SLOWEST_LOCK_SECONDS
+        while True:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if not isinstance(as_busy(error), Busy) or time.monotonic() > deadline:
+                    raise
+            else:
+                return
+
+    def _fail_group(self, group: list[_Submission], error: Exception) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        cause = next(
+            (s.error for s in group if isinstance(s.error, sqlite3.OperationalError)), error
+        )
+        for submission in group:
+            submission.error = cause
+        log.error("a group of %d writes was not stored: %s", len(group), cause)
+
+    def _resolve_group(self, group: list[_Submission]) -> None:
+        for submission in group:
+            self._items -= 1
+            self._bytes -= submission.size
+            future = submission.future
+            if future.done():
+                continue
+            error = submission.error
+            if error is None:
+                future.set_result(submission.result)
+            elif isinstance(error, sqlite3.OperationalError):
+                future.set_exception(as_busy(error))
+            else:
+                future.set_exception(error)
+
+    def _checkpoint_is_due(self) -> bool:
+        return time.monotonic() - self._checkpointed_at >= CHECKPOINT_SECONDS
+
+    def _checkpoint(self, *, last: bool) -> None:
+        try:
+            with file_lock(self._path, 1.0 if last else 0.0) as held:
+                if held:
+                    mode = "TRUNCATE" if last else "PASSIVE"
+                    self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+                    self._dirty = False
+        except (sqlite3.Error, OSError) as error:
+            log.warning("the checkpoint waits: %s", error)
+        self._checkpointed_at = time.monotonic()

@@ -1,0 +1,1 @@
+"""HTTP in and out. Starlette and Jinja live on this floor and nowhere else."""

@@ -1,0 +1,33 @@
+"""The values that every handler works with, made once in `app.py` and passed in."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from miniapm.clock import Clock
+from miniapm.config import Config
+from miniapm.domain.ids import IdMaker
+from miniapm.storage.database import Database
+from miniapm.web.keyring import Keyring
+from miniapm.web.live import LiveFeed
+from miniapm.web.refusals import RefusalRecorder
+
+
+class JobReport(Protocol):
+    """What pages may know of the background jobs."""
+
+    def find_troubles(self) -> list[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a running server is made of."""
+
+    config: Config
+    clock: Clock
+    database: Database
+    make_id: IdMaker
+    keyring: Keyring
+    refusals: RefusalRecorder
+    live: LiveFeed
+    jobs: JobReport
+    started_at: int

@@ -1,0 +1,1 @@
+"""Accepting payloads: bytes in, committed rows, a short answer."""

@@ -1,0 +1,1 @@
+"""One file per page; what a page shows is a dataclass."""

@@ -1,0 +1,65 @@
+"""Keeping what was refused: hooks rarely look at the answer, so somebody else must."""
+
+import logging
+import re
+from asyncio import Future
+from collections.abc import Mapping
+
+from miniapm.clock import SECOND, Clock
+from miniapm.domain.ids import IdMaker
+from miniapm.domain.keys import Key
+from miniapm.exceptions import Busy, Invalid, MiniapmError
+from miniapm.storage.database import Database
+from miniapm.storage.refusals import KEPT_BODY_BYTES, UNKNOWN_PROJECT, Refusal, insert_refusal
+
+log = logging.getLogger(__name__)
+
+KEPT_PER_SECOND = 50
+_SECRETS = re.compile(
+    rb"""proj_\w+|(?i:(["']?\w*(?:api_?key|token|secret|passw(?:or)?d|authorization)["']?\s*[:=]\s*["']?))[^"'&,\s}]+"""
+)
+
+
+class RefusalRecorder:
+    """Submits refusals without waiting for them: they are news, not acknowledged data."""
+
+    def __init__(self, database: Database, clock: Clock, make_id: IdMaker) -> None:
+        self._database = database
+        self._clock = clock
+        self._make_id = make_id
+        self._second = 0
+        self._kept = 0
+
+    def record(self, route: str, key: Key | None, error: MiniapmError, body: bytes) -> None:
+        now = self._clock()
+        if now // SECOND != self._second:
+            self._second, self._kept = now // SECOND, 0
+        # a sender in a loop must not turn each refusal into a write
+        self._kept += 1
+        if self._kept > KEPT_PER_SECOND:
+            return
+        refusal = Refusal(
+            id=self._make_id(),
+            project_id=key.project_id if key else UNKNOWN_PROJECT,
+            route=route,
+            key_id=key.id if key else None,
+            status=error.status,
+            message=error.message,
+            fields=dict(_fields(error)),
+            body=_SECRETS.sub(rb"\1***", bytes(body[:KEPT_BODY_BYTES])),
+            refused_at=now,
+        )
+        try:
+            written = self._database.writer.submit(insert_refusal, refusal, size=4096)
+        except Busy:
+            return
+        written.add_done_callback(_log_failure)
+
+
+def _fields(error: MiniapmError) -> Mapping[str, str]:
+    return error.fields if isinstance(error, Invalid) else {}
+
+
+def _log_failure(written: "Future[None]") -> None:
+    if not written.cancelled() and written.exception() is not None:
+        log.warning("a refusal was not kept: %s", written.exception())

@@ -1,0 +1,94 @@
+"""Routes to ASGI: ingest addresses first, then Starlette for pages and the API.
+
+Each endpoint is guarded here: who may is decided before it runs, and whatever it raises becomes an
+answer.
+"""
+
+from collections.abc import Iterable
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route as StarletteRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from miniapm.exceptions import MethodNotAllowed, MiniapmError, NotFound, Unauthorized
+from miniapm.web.auth import Caller, identify, sign_in_page
+from miniapm.web.context import Context
+from miniapm.web.errors import as_ours, error_headers, error_json
+from miniapm.web.ingest.calls import IngestEndpoint
+from miniapm.web.render import render
+from miniapm.web.routes import INGEST_ROUTES, ROUTES, Route
+
+
+class Site:
+    """The ASGI application."""
+
+    def __init__(self, context: Context) -> None:
+        self._ingest: dict[str, ASGIApp] = {
+            route.path: IngestEndpoint(context, route.path, route.handler, route.explain)
+            for route in INGEST_ROUTES
+        }
+        self._pages = _build_pages(context)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path: str = scope["path"]
+            endpoint = self._ingest.get(path)
+            if endpoint is None and path.startswith("//"):
+                # a base address with a slash at its end, joined to ours
+                endpoint = self._ingest.get("/" + path.lstrip("/"))
+            if endpoint is not None:
+                await endpoint(scope, receive, send)
+                return
+        await self._pages(scope, receive, send)
+
+
+def _build_pages(context: Context) -> Starlette:
+    by_path: dict[str, list[Route]] = {}
+    for route in ROUTES:
+        by_path.setdefault(route.path, []).append(route)
+    routes = [_build_route(context, path, group) for path, group in by_path.items()]
+
+    async def explain(request: Request, error: Exception) -> Response:
+        ours = NotFound("There is nothing at this address.")
+        if isinstance(error, HTTPException) and error.status_code != 404:
+            ours = NotFound(error.detail)
+        return _explain(request, Caller(context), ours)
+
+    return Starlette(routes=routes, exception_handlers={HTTPException: explain})
+
+
+def _build_route(context: Context, path: str, group: Iterable[Route]) -> StarletteRoute:
+    by_method = {route.method: route for route in group}
+    if "GET" in by_method:
+        by_method.setdefault("HEAD", by_method["GET"])
+
+    async def endpoint(request: Request) -> Response:
+        caller = Caller(context)
+        route = by_method.get(request.method)
+        try:
+            if route is None:
+                raise MethodNotAllowed(tuple(sorted(by_method)))
+            caller = await identify(request, context, route.access)
+            return await route.endpoint(request, caller)
+        except Exception as error:
+            return _explain(request, caller, as_ours(error, request.method, path))
+
+    every_method = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+    return StarletteRoute(path, endpoint, methods=every_method)
+
+
+def _explain(request: Request, caller: Caller, error: MiniapmError) -> Response:
+    is_page = not request.url.path.startswith("/api/")
+    if is_page and isinstance(error, Unauthorized):
+        return sign_in_page(request)
+    if is_page:
+        view = {"status": error.status, "message": error.message}
+        response = render(request, caller, "error.html", view, error.status)
+    else:
+        response = Response(error_json(error), error.status, media_type="application/json")
+    for name, value in error_headers(error):
+        response.headers[name.decode()] = value.decode()
+    return response

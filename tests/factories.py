@@ -1,0 +1,83 @@
+"""Rows and values that tests begin from; what a test cares about is what it names."""
+
+import secrets
+from typing import Any
+
+from miniapm.clock import DAY
+from miniapm.domain.deploys.values import Announcement, Deploy
+from miniapm.domain.keys import Key, check_scopes, display_of, hash_secret, make_secret
+from miniapm.domain.users import User
+from miniapm.storage import keys, projects, users
+from miniapm.web.auth import hash_token
+from miniapm.web.context import Context
+
+START = 1_760_000_000_000_000
+
+
+def make_announcement(**fields: Any) -> Announcement:
+    """A succeeded deploy of `aaaaaaa1` to production at START, sent without a time."""
+    at = fields.setdefault("at", START)
+    defaults: dict[str, Any] = {
+        "project_id": 1,
+        "service": "shop",
+        "env": "production",
+        "git_sha": "aaaaaaa1",
+        "status": "succeeded",
+        "at_given": True,
+        "received_at": at,
+    }
+    return Announcement(**{**defaults, **fields})
+
+
+def make_deploy(**fields: Any) -> Deploy:
+    """A live deploy of `aaaaaaa1` to production at START."""
+    at = fields.setdefault("deployed_at", START)
+    defaults: dict[str, Any] = {
+        "id": 1,
+        "project_id": 1,
+        "service": "shop",
+        "env": "production",
+        "git_sha": "aaaaaaa1",
+        "status": "succeeded",
+        "recorded_at": at,
+        "updated_at": at,
+    }
+    return Deploy(**{**defaults, **fields})
+
+
+async def insert_project(context: Context, slug: str) -> projects.Project:
+    project = projects.Project(context.make_id(), slug, slug.title(), context.clock())
+    await context.database.write(projects.insert_project, project)
+    return project
+
+
+async def insert_key(
+    context: Context, scopes: tuple[str, ...], *, project: str = "default", **fields: Any
+) -> str:
+    """The secret of a new key."""
+    found = await context.database.read(projects.get_project, project)
+    secret = make_secret()
+    key = Key(
+        id=context.make_id(),
+        project_id=found.id,
+        project_slug=found.slug,
+        name=fields.pop("name", "test"),
+        display=display_of(secret),
+        scopes=check_scopes(scopes),
+        created_at=context.clock(),
+        **fields,
+    )
+    await context.database.write(keys.insert_key, key, hash_secret(secret))
+    return secret
+
+
+async def insert_session(context: Context, role: str, project_slugs: tuple[str, ...]) -> str:
+    """The session token of a new user with `role` in these projects."""
+    found = [await context.database.read(projects.get_project, slug) for slug in project_slugs]
+    now = context.clock()
+    name = f"{role}-{secrets.token_hex(4)}"
+    user = User(context.make_id(), name, role, now, frozenset(p.id for p in found))  # type: ignore[arg-type]
+    await context.database.write(users.insert_user, user, "no password")
+    token = secrets.token_urlsafe(32)
+    await context.database.write(users.insert_session, hash_token(token), user.id, now, now + DAY)
+    return token
