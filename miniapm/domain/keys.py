@@ -41,6 +41,10 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     revoked_at: int | None = None
     last_used_at: int | None = None
 
+    def has_ended(self, now: int) -> bool:
+        """Whether it is revoked or expired at `now`; a revocation may lie ahead."""
+        return any(end is not None and end <= now for end in (self.revoked_at, self.expires_at))
+
     def refuse_unless_valid(self, now: int) -> None:
         """Forbidden, with the reason, when the key is revoked or expired."""
         if self.revoked_at is not None and self.revoked_at <= now:

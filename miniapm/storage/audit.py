@@ -1,7 +1,10 @@
 """The audit trail: who made, changed and revoked what."""
 
+from typing import NamedTuple
+
 import msgspec
 
+from miniapm.domain.ids import IdMaker
 from miniapm.storage.connection import Connection
 
 
@@ -15,6 +18,29 @@ class AuditEntry(msgspec.Struct, frozen=True):
     subject: str
     detail: str
     happened_at: int
+
+
+class Act(NamedTuple):
+    """Who changes something, and when; makes the ids that the change needs."""
+
+    actor: str
+    at: int
+    make_id: IdMaker
+
+
+def note(
+    connection: Connection,
+    act: Act,
+    project_id: int | None,
+    action: str,
+    subject: str,
+    detail: str = "",
+) -> None:
+    """Writes one entry, in the transaction of the change itself. Actions read `key.create`."""
+    insert_entry(
+        connection,
+        AuditEntry(act.make_id(), project_id, act.actor, action, subject, detail, act.at),
+    )
 
 
 def insert_entry(connection: Connection, entry: AuditEntry) -> None:

@@ -1,10 +1,14 @@
 """The SQL of keys. A secret is never stored; a change is seen by `changed_at`."""
 
+from typing import NamedTuple
+
 import msgspec
 
-from miniapm.domain.keys import Key
-from miniapm.exceptions import NotFound
+from miniapm.domain.keys import Key, check_scopes, display_of, hash_secret, make_secret
+from miniapm.exceptions import Conflict, NotFound
+from miniapm.storage.audit import Act, note
 from miniapm.storage.connection import Connection, Row, scalar
+from miniapm.storage.projects import Project
 
 _SELECT = """select k.id, k.project_id, p.slug, k.name, k.display, k.scopes, k.created_at, k.env,
     k.service, k.expires_at, k.revoked_at, k.last_used_at, k.hash
@@ -26,6 +30,73 @@ def _to_key(row: Row) -> Key:
         revoked_at=row["revoked_at"],
         last_used_at=row["last_used_at"],
     )
+
+
+class IssuedKey(NamedTuple):
+    """A new key with its secret, which is known here for the only time."""
+
+    key: Key
+    secret: str
+
+
+def issue_key(
+    connection: Connection,
+    act: Act,
+    project: Project,
+    name: str,
+    scopes: tuple[str, ...],
+    *,
+    env: str | None = None,
+    service: str | None = None,
+    expires_at: int | None = None,
+) -> IssuedKey:
+    """Makes a key; Invalid for a scope that does not exist."""
+    secret = make_secret()
+    key = Key(
+        id=act.make_id(),
+        project_id=project.id,
+        project_slug=project.slug,
+        name=name,
+        display=display_of(secret),
+        scopes=check_scopes(scopes),
+        created_at=act.at,
+        env=env,
+        service=service,
+        expires_at=expires_at,
+    )
+    insert_key(connection, key, hash_secret(secret))
+    note(connection, act, project.id, "key.create", name, " ".join(key.scopes))
+    return IssuedKey(key, secret)
+
+
+def revoke_key(connection: Connection, act: Act, key_id: int, project_id: int | None = None) -> Key:
+    """Ends a key now; a key that has ended stays as it was."""
+    key = get_key(connection, key_id, project_id)
+    update_revoked(connection, key.id, act.at, act.at)
+    note(connection, act, key.project_id, "key.revoke", key.name, f"id {key.id}")
+    return get_key(connection, key.id)
+
+
+def rotate_key(
+    connection: Connection, act: Act, key_id: int, overlap: int, project_id: int | None = None
+) -> IssuedKey:
+    """A new key like the old one, which ends after `overlap` µs. Conflict when it has ended."""
+    old = get_key(connection, key_id, project_id)
+    if old.has_ended(act.at):
+        raise Conflict(f"The key {old.name} has ended already; make a new one instead.")
+    secret = make_secret()
+    key = msgspec.structs.replace(
+        old,
+        id=act.make_id(),
+        display=display_of(secret),
+        created_at=act.at,
+        revoked_at=None,
+        last_used_at=None,
+    )
+    insert_key(connection, key, hash_secret(secret))
+    update_revoked(connection, old.id, act.at + overlap, act.at)
+    note(connection, act, old.project_id, "key.rotate", old.name, f"id {old.id} to {key.id}")
+    return IssuedKey(key, secret)
 
 
 def insert_key(connection: Connection, key: Key, hashed: bytes) -> None:
