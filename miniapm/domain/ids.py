@@ -5,6 +5,7 @@ processes do not meet and a replayed write is recognised. As text they are decim
 """
 
 import secrets
+from threading import Lock
 
 from miniapm.clock import Clock
 
@@ -19,8 +20,14 @@ class IdMaker:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._last = 0
+        # requests make ids on the loop's thread, changes on the writer's
+        self._lock = Lock()
 
     def __call__(self) -> int:
+        with self._lock:
+            return self._make()
+
+    def _make(self) -> int:
         milliseconds = self._clock() // 1000 - _EPOCH_MS
         fresh = milliseconds << _LOW_BITS
         if fresh > self._last:

@@ -6,10 +6,13 @@ ever runs beside a foreign write, which is what sets off SQLite's WAL-reset bug 
 
 import fcntl
 import os
+import re
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -18,15 +21,42 @@ from miniapm.exceptions import Busy, Unavailable
 P = ParamSpec("P")
 T = TypeVar("T")
 
-Connection = sqlite3.Connection
 Row = sqlite3.Row
-Query = Callable[Concatenate[sqlite3.Connection, P], T]
+_NAME = re.compile(r"(?<![:\w]):([a-z_]\w*)")
+
+
+@cache
+def _by_position(sql: str) -> tuple[str, Callable[[Mapping[str, Any]], Sequence[Any]]]:
+    """`sql` with `?1` for its first `:name` and so on, and what picks the values in that order."""
+    names = tuple(dict.fromkeys(_NAME.findall(sql)))
+    numbered = _NAME.sub(lambda match: f"?{names.index(match[1]) + 1}", sql)
+    if len(names) > 1:
+        return numbered, itemgetter(*names)
+    return numbered, lambda values: [values[name] for name in names]
+
+
+class Connection(sqlite3.Connection):
+    """Binds `:name` parameters by position: sqlite3 looks every name up anew on every run, which
+    doubled the cost of inserting a deploy."""
+
+    def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
+        if type(parameters) is dict:
+            sql, pick = _by_position(sql)
+            parameters = pick(parameters)
+        return super().execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Iterable[Any]) -> sqlite3.Cursor:
+        sql, pick = _by_position(sql)
+        return super().executemany(sql, (pick(values) for values in parameters))
+
+
+Query = Callable[Concatenate[Connection, P], T]
 
 APPLICATION_ID = 0x6D61706D  # "mapm": lets `file` and us tell the database from any other
 LOCK_WAIT_SECONDS = 10.0
 
 
-def open_connection(path: Path, *, create: bool = False) -> sqlite3.Connection:
+def open_connection(path: Path, *, create: bool = False) -> Connection:
     """A connection in autocommit mode. Unavailable names the absolute path when it cannot be."""
     where = path.absolute()
     if not create and not where.is_file():
@@ -43,21 +73,36 @@ def open_connection(path: Path, *, create: bool = False) -> sqlite3.Connection:
             check_same_thread=False,
             timeout=LOCK_WAIT_SECONDS,
             cached_statements=512,
+            factory=Connection,
         )
     except sqlite3.Error as error:
         raise Unavailable(f"The database {where} cannot be opened: {error}.") from error
     connection.row_factory = sqlite3.Row
     try:
+        _refuse_foreign(connection, where)
         _apply_settings(connection)
     except sqlite3.Error as error:
         connection.close()
+        if isinstance(error, sqlite3.OperationalError) and isinstance(as_busy(error), Busy):
+            raise as_busy(error) from error
         raise Unavailable(
             f"{where} is not a miniapm database or cannot be used: {error}."
         ) from error
+    except Unavailable:
+        connection.close()
+        raise
     return connection
 
 
-def _apply_settings(connection: sqlite3.Connection) -> None:
+def _refuse_foreign(connection: Connection, where: Path) -> None:
+    """Before any setting is made: some stay in the file, and it may be somebody else's."""
+    # in this order: a server that starts meanwhile makes both in one transaction
+    is_used = scalar(connection, "/* migrations.find_any */ select count(*) from sqlite_master")
+    if is_used and scalar(connection, "PRAGMA application_id") != APPLICATION_ID:
+        raise Unavailable(f"{where} is a SQLite file, but not a miniapm database.")
+
+
+def _apply_settings(connection: Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL").fetchone()
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
@@ -68,14 +113,33 @@ def _apply_settings(connection: sqlite3.Connection) -> None:
 
 
 @contextmanager
-def file_lock(path: Path, wait_seconds: float) -> Iterator[bool]:
-    """Tries for the lock beside the database; yields whether it was had."""
-    descriptor = os.open(f"{path.absolute()}-lock", os.O_RDWR | os.O_CREAT, 0o600)
+def file_lock(path: Path, wait_seconds: float, name: str = "lock") -> Iterator[bool]:
+    """Tries for the lock `<path>-<name>` beside the database; yields whether it was had.
+
+    The kernel releases it when the process ends, however it ends.
+    """
+    where = f"{path.resolve()}-{name}"
+    try:
+        descriptor = os.open(where, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise Unavailable(f"The file {where} cannot be made: {error.strerror}.") from error
     try:
         held = _try_lock(descriptor, time.monotonic() + wait_seconds)
         yield held
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def server_lock(path: Path) -> Iterator[None]:
+    """Held for the life of a server: Unavailable when another one has this database."""
+    with file_lock(path, 0.0, "server") as held:
+        if not held:
+            raise Unavailable(
+                f"A server runs on {path.absolute()} already. Stop it first, or name another "
+                "database with --db PATH."
+            )
+        yield
 
 
 def _try_lock(descriptor: int, deadline: float) -> bool:
@@ -110,7 +174,7 @@ def read_once(path: Path, query: "Query[P, T]", *args: P.args, **kwargs: P.kwarg
 
 
 @contextmanager
-def open_existing(path: Path) -> Iterator[sqlite3.Connection]:
+def open_existing(path: Path) -> Iterator[Connection]:
     """An existing, up-to-date database; closed at the end."""
     from miniapm.storage.migrations import require_current
 
@@ -118,12 +182,19 @@ def open_existing(path: Path) -> Iterator[sqlite3.Connection]:
     try:
         require_current(connection, path)
         yield connection
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorname.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            raise Unavailable(
+                f"The database {path.absolute()} is damaged: {error}. "
+                "`miniapm restore` puts a backup in its place."
+            ) from error
+        raise
     finally:
         connection.close()
 
 
 @contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+def transaction(connection: Connection) -> Iterator[None]:
     """BEGIN IMMEDIATE ... COMMIT; rolled back when the block raises."""
     try:
         connection.execute("BEGIN IMMEDIATE")
@@ -151,7 +222,7 @@ def as_busy(error: sqlite3.OperationalError) -> Exception:
     return error
 
 
-def scalar(connection: sqlite3.Connection, sql: str, **values: Any) -> Any:
+def scalar(connection: Connection, sql: str, **values: Any) -> Any:
     """The first column of the first row, or None."""
     row = connection.execute(sql, values).fetchone()
     return None if row is None else row[0]

@@ -16,7 +16,9 @@ from typing import Any, ParamSpec, TypeVar
 import aiosqlite
 
 from miniapm.clock import Clock
-from miniapm.storage.connection import Query, as_busy, open_connection
+from miniapm.storage.connection import Query, as_busy, open_connection, server_lock
+from miniapm.storage.deploys.record import record_announcement
+from miniapm.storage.deploys.record_together import record_together
 from miniapm.storage.migrations import migrate
 from miniapm.storage.writer import Writer
 
@@ -92,22 +94,32 @@ async def open_database(
     queue_items: int = 8192,
     queue_bytes: int = 64 * 1024 * 1024,
 ) -> AsyncIterator[Database]:
-    """Creates or migrates the file, then serves it until the block ends."""
-    connection = await asyncio.to_thread(_open_migrated, path, clock)
-    writer = Writer(connection, path, max_items=queue_items, max_bytes=queue_bytes)
-    writer.start()
-    opened: list[Reader] = []
-    try:
-        for _ in range(readers):
-            reader = Reader(path, read_seconds)
-            await reader
-            opened.append(reader)
-        database = Database(path, writer, opened)
-        yield database
-    finally:
-        for reader in opened:
-            await reader.close()
-        await writer.close()
+    """Creates or migrates the file, then serves it until the block ends.
+
+    Unavailable when another server has the file.
+    """
+    with server_lock(path):
+        connection = await asyncio.to_thread(_open_migrated, path, clock)
+        writer = Writer(
+            connection,
+            path,
+            max_items=queue_items,
+            max_bytes=queue_bytes,
+            together={record_announcement: record_together},
+        )
+        writer.start()
+        opened: list[Reader] = []
+        try:
+            for _ in range(readers):
+                reader = Reader(path, read_seconds)
+                await reader
+                opened.append(reader)
+            database = Database(path, writer, opened)
+            yield database
+        finally:
+            for reader in opened:
+                await reader.close()
+            await writer.close()
 
 
 def _open_migrated(path: Path, clock: Clock) -> sqlite3.Connection:

@@ -10,20 +10,22 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from miniapm.exceptions import Busy
+from miniapm.exceptions import Busy, Unavailable
 from miniapm.storage.connection import as_busy, file_lock
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 GROUP_LIMIT = 512
+GATHER_SECONDS = 0.003
 CHECKPOINT_SECONDS = 0.25
 SLOWEST_LOCK_SECONDS = 30.0
+LAST_CHECKPOINT_MS = 500
 
 
 class _Submission:
@@ -40,17 +42,34 @@ class _Submission:
         self.error: BaseException | None = None
 
 
+# takes the arguments of many calls of one query; gives the result of each, None for those that it
+# left to be run one by one
+Together = Callable[[Any, Sequence[Any]], Sequence[Any]]
+
+
 class Writer:
-    """Takes functions of a connection; answers after their commit. Lives on one event loop."""
+    """Takes functions of a connection; answers after their commit. Lives on one event loop.
+
+    `together` names queries of which many calls can be run as one.
+    """
 
     def __init__(
-        self, connection: sqlite3.Connection, path: Path, *, max_items: int, max_bytes: int
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        *,
+        max_items: int,
+        max_bytes: int,
+        together: Mapping[Callable[..., Any], Together] | None = None,
     ) -> None:
         self._connection = connection
         self._path = path
         self._max_items = max_items
         self._max_bytes = max_bytes
-        self._queue: SimpleQueue[_Submission | None] = SimpleQueue()
+        self._together = dict(together or {})
+        self._queue: SimpleQueue[list[_Submission] | None] = SimpleQueue()
+        self._fresh: list[_Submission] = []
+        self._gather_until = 0.0
         self._items = 0
         self._bytes = 0
         self._closing = False
@@ -76,8 +95,24 @@ class Writer:
         self._items += 1
         self._bytes += size
         future: asyncio.Future[T] = self._loop.create_future()
-        self._queue.put(_Submission(future, query, args, size))
+        if not self._fresh:
+            self._gather_until = self._loop.time() + GATHER_SECONDS
+            self._loop.call_soon(self._gather, 0)
+        self._fresh.append(_Submission(future, query, args, size))
         return future
+
+    def _gather(self, seen: int) -> None:
+        """Hands over once a turn of the loop has brought nothing more: a commit costs as much as
+        ten rows, and a lone submission waits for one turn only."""
+        if seen < len(self._fresh) < GROUP_LIMIT and self._loop.time() < self._gather_until:
+            self._loop.call_soon(self._gather, len(self._fresh))
+        else:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        fresh, self._fresh = self._fresh, []
+        if fresh:
+            self._queue.put(fresh)
 
     @property
     def is_closing(self) -> bool:
@@ -92,6 +127,7 @@ class Writer:
         """Takes nothing more, commits what waits, checkpoints, closes the connection."""
         if not self._closing:
             self._closing = True
+            self._hand_over()
             self._queue.put(None)
         await asyncio.shield(self._finished)
         self._thread.join()
@@ -118,12 +154,12 @@ class Writer:
         group: list[_Submission] = []
         try:
             # while pages wait for a checkpoint, wake up for it even when nothing more comes
-            first = self._queue.get(timeout=CHECKPOINT_SECONDS if self._dirty else None)
-            while first is not None:
-                group.append(first)
+            fresh = self._queue.get(timeout=CHECKPOINT_SECONDS if self._dirty else None)
+            while fresh is not None:
+                group += fresh
                 if len(group) >= GROUP_LIMIT:
                     return group, False
-                first = self._queue.get_nowait()
+                fresh = self._queue.get_nowait()
         except Empty:
             return group, False
         return group, True
@@ -132,12 +168,12 @@ class Writer:
         execute = self._connection.execute
         try:
             self._begin()
-            for submission in group:
+            for submission in self._run_together(group):
                 execute("SAVEPOINT submission")
                 try:
                     submission.result = submission.query(self._connection, *submission.args)
                 except Exception as error:
-                    submission.error = error
+                    submission.error = _as_settable(error)
                     # a full disk rolls the whole transaction back: then this raises, for all
                     execute("ROLLBACK TO submission")
                 execute("RELEASE submission")
@@ -145,6 +181,32 @@ class Writer:
             self._dirty = True
         except Exception as error:
             self._fail_group(group, error)
+
+    def _run_together(self, group: list[_Submission]) -> list[_Submission]:
+        """Runs what can be run as one; gives what is left to be run one by one."""
+        left: list[_Submission] = []
+        batches: dict[Together, list[_Submission]] = {}
+        for submission in group:
+            together = self._together.get(submission.query)
+            (left if together is None else batches.setdefault(together, [])).append(submission)
+        for together, batch in batches.items():
+            left += batch if len(batch) == 1 else self._run_batch(together, batch)
+        return left
+
+    def _run_batch(self, together: Together, batch: list[_Submission]) -> list[_Submission]:
+        execute = self._connection.execute
+        execute("SAVEPOINT batch")
+        try:
+            results = together(self._connection, [submission.args for submission in batch])
+        except Exception as error:
+            # one of them must not fail its neighbours: each gets a savepoint of its own
+            log.warning("%d writes are done one by one: %s", len(batch), error)
+            execute("ROLLBACK TO batch")
+            results = [None] * len(batch)
+        execute("RELEASE batch")
+        for submission, result in zip(batch, results, strict=True):
+            submission.result = result
+        return [submission for submission in batch if submission.result is None]
 
     def _begin(self) -> None:
         deadline = time.monotonic() + SLOWEST_LOCK_SECONDS
@@ -189,9 +251,21 @@ class Writer:
         try:
             with file_lock(self._path, 1.0 if last else 0.0) as held:
                 if held:
+                    if last:
+                        # a stranger who reads for long must not hold up the exit
+                        self._connection.execute(f"PRAGMA busy_timeout = {LAST_CHECKPOINT_MS}")
                     mode = "TRUNCATE" if last else "PASSIVE"
                     self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
                     self._dirty = False
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, Unavailable) as error:
             log.warning("the checkpoint waits: %s", error)
         self._checkpointed_at = time.monotonic()
+
+
+def _as_settable(error: Exception) -> Exception:
+    """`error`, or what a future can carry in its place: it takes no StopIteration."""
+    return (
+        RuntimeError("a write ended in StopIteration")
+        if isinstance(error, StopIteration)
+        else error
+    )

@@ -99,15 +99,17 @@ create table deploys (
 create index deploys_time on deploys (project_id, deployed_at, id);
 create index deploys_lane on deploys (project_id, service, env, deployed_at, id);
 create index deploys_sha on deploys (project_id, service, env, git_sha, deployed_at);
+create index deploys_foreign on deploys (project_id, service, env, deployed_at) where sources <> 'api';
 create index deploys_updated on deploys (project_id, updated_at);
 create unique index deploys_external on deploys (project_id, external_id) where external_id is not null;
 create index deploys_open on deploys (updated_at) where status = 'started';
 
+-- key columns first: else SQLite 3.40's integrity check finds NULLs that are not there
 create table deploy_tags (
     project_id integer not null,
     deploy_id integer not null,
-    position integer not null,
     tag text not null,
+    position integer not null,
     primary key (project_id, deploy_id, tag)
 ) strict, without rowid;
 create index deploy_tags_tag on deploy_tags (project_id, tag, deploy_id);
@@ -115,8 +117,8 @@ create index deploy_tags_tag on deploy_tags (project_id, tag, deploy_id);
 create table deploy_commits (
     project_id integer not null,
     deploy_id integer not null,
-    position integer not null,
     sha text not null,
+    position integer not null,
     message text,
     author text,
     committed_at integer,

@@ -1,0 +1,164 @@
+"""The settings of every connection, the command line's way to write, trouble in our words."""
+
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from miniapm.exceptions import Busy, Unavailable
+from miniapm.storage import connection as module
+from miniapm.storage.connection import (
+    Connection,
+    as_busy,
+    file_lock,
+    open_connection,
+    read_once,
+    scalar,
+    server_lock,
+    write_once,
+)
+from miniapm.storage.migrations import migrate
+from tests.factories import START
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    made = tmp_path / "miniapm.db"
+    connection = open_connection(made, create=True)
+    migrate(connection, made, START)
+    connection.close()
+    return made
+
+
+def add_project(connection: Connection, slug: str) -> int:
+    connection.execute(
+        "insert into projects (id, slug, name, created_at) values (:id, :slug, 'x', 1)",
+        {"id": len(slug), "slug": slug},
+    )
+    return int(scalar(connection, "select count(*) from projects"))
+
+
+def count_projects(connection: Connection) -> int:
+    return int(scalar(connection, "select count(*) from projects"))
+
+
+def test_what_is_committed_is_on_disk(path: Path) -> None:
+    connection = open_connection(path)
+    settings = {
+        name: scalar(connection, f"pragma {name}")
+        for name in ("journal_mode", "synchronous", "wal_autocheckpoint", "foreign_keys")
+    }
+    connection.close()
+    assert settings == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "wal_autocheckpoint": 0,
+        "foreign_keys": 1,
+    }
+
+
+def test_a_command_writes_in_one_transaction(path: Path) -> None:
+    assert write_once(path, add_project, "a") == 1
+    with pytest.raises(sqlite3.IntegrityError):
+        write_once(path, add_project, "a")
+    assert read_once(path, count_projects) == 1
+
+
+def test_a_command_that_reads_cannot_write(path: Path) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        read_once(path, add_project, "a")
+
+
+def test_two_commands_take_turns(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOCK_WAIT_SECONDS", 0.05)
+    with file_lock(path, 0.0), pytest.raises(Busy, match="Another command"):
+        write_once(path, add_project, "a")
+    assert write_once(path, add_project, "a") == 1
+
+
+HOLD = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("begin immediate")
+print("held", flush=True)
+sys.stdin.readline()
+connection.execute("commit")
+"""
+
+
+def test_a_foreign_lock_is_busy_in_our_words(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOCK_WAIT_SECONDS", 0.1)
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(Busy, match="in use by another process"):
+            write_once(path, add_project, "a")
+        holder.communicate(b"\n", timeout=10)
+    assert write_once(path, add_project, "a") == 1
+
+
+def test_a_lock_ends_with_its_process(path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from miniapm.storage.connection import file_lock\n"
+        "with file_lock(Path(sys.argv[1]), 0.0) as held:\n"
+        "    print(held, flush=True); sys.stdin.readline()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"True\n"
+        with file_lock(path, 0.0) as held:
+            assert not held
+        holder.kill()
+        holder.wait(10)
+        with file_lock(path, 5.0) as held:
+            assert held
+
+
+def test_only_one_server_has_a_database(path: Path) -> None:
+    with (
+        server_lock(path),
+        pytest.raises(Unavailable, match=r"runs on .* already"),
+        server_lock(path),
+    ):
+        pass
+
+
+def test_a_lock_waits_only_as_long_as_it_was_told(path: Path) -> None:
+    with file_lock(path, 0.0):
+        began = time.monotonic()
+        with file_lock(path, 0.05) as held:
+            assert not held
+        assert 0.04 < time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("SQLITE_BUSY", "in use by another process"),
+        ("SQLITE_BUSY_SNAPSHOT", "in use by another process"),
+        ("SQLITE_LOCKED", "in use by another process"),
+        ("SQLITE_FULL", "disk is full"),
+        ("SQLITE_IOERR_WRITE", "cannot be written now"),
+        ("SQLITE_INTERRUPT", "took too long"),
+    ],
+)
+def test_trouble_is_told_in_our_words(name: str, words: str) -> None:
+    error = sqlite3.OperationalError("database is locked")
+    error.sqlite_errorname = name
+    ours = as_busy(error)
+    assert isinstance(ours, Busy)
+    assert words in ours.message
+    assert "locked" not in ours.message
+
+
+def test_a_mistake_of_ours_stays_a_mistake() -> None:
+    error = sqlite3.OperationalError("no such table")
+    error.sqlite_errorname = "SQLITE_ERROR"
+    assert as_busy(error) is error
