@@ -54,9 +54,11 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
 
     def refuse_without(self, *scopes: str) -> None:
         """Forbidden unless the key has one of `scopes`."""
-        if not any(scope in self.scopes for scope in scopes):
-            wanted = " or ".join(scopes)
-            raise Forbidden(f"This key lacks the scope {wanted}; it has {', '.join(self.scopes)}.")
+        for scope in scopes:
+            if scope in self.scopes:
+                return
+        wanted = " or ".join(scopes)
+        raise Forbidden(f"This key lacks the scope {wanted}; it has {', '.join(self.scopes)}.")
 
 
 def make_secret() -> str:

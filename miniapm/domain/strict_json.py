@@ -1,7 +1,8 @@
 """Reading JSON that strangers send: what is doubtful is refused, never guessed.
 
-Duplicate keys, NaN, bad UTF-8, lone surrogates and endless nesting are Invalid; msgspec, which
-decodes everything else here, takes the last of two duplicate keys without a word.
+Duplicate keys, NaN, bad UTF-8 and endless nesting are Invalid; msgspec, which decodes everything
+else here, takes the last of two duplicate keys without a word. Lone surrogates come through: the
+fields that are kept refuse them.
 """
 
 import json
@@ -11,6 +12,10 @@ from miniapm.exceptions import Invalid
 
 
 class _DuplicateKey(ValueError):
+    pass
+
+
+class _NoNumber(ValueError):
     pass
 
 
@@ -26,7 +31,7 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
+    raise _NoNumber(f"{name} is no number")
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant)
@@ -50,8 +55,11 @@ def decode_object(body: bytes | bytearray) -> dict[str, Any]:
         raise Invalid(f"The body is not valid JSON: {error.msg} at {where}.") from None
     except RecursionError:
         raise Invalid("The body is nested too deeply.") from None
-    except ValueError as error:
+    except _NoNumber as error:
         raise Invalid(f"The body is not valid JSON: {error}.") from None
+    except ValueError:
+        # Python reads no integer of more than 4,300 digits
+        raise Invalid("The body holds a number with too many digits.") from None
     if not isinstance(value, dict):
         raise Invalid("The body must be a JSON object.")
     return value

@@ -4,6 +4,8 @@ from typing import Literal, get_args
 
 import msgspec
 
+from miniapm.exceptions import Invalid
+
 Role = Literal["viewer", "member", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
 MIN_PASSWORD = 10
@@ -25,3 +27,11 @@ class User(msgspec.Struct, frozen=True):
     def is_at_least(self, role: Role) -> bool:
         """admin is more than member, member more than viewer."""
         return ROLES.index(self.role) >= ROLES.index(role)
+
+
+def check_password(password: str) -> str:
+    """`password` as it is; Invalid when it is too short or too long: nothing else is asked."""
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+        wrong = f"must have {MIN_PASSWORD} to {MAX_PASSWORD} characters"
+        raise Invalid(f"The password {wrong}.", {"password": wrong})
+    return password

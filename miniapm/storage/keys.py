@@ -5,9 +5,10 @@ from typing import NamedTuple
 import msgspec
 
 from miniapm.domain.keys import Key, check_scopes, display_of, hash_secret, make_secret
+from miniapm.domain.names import clean_name
 from miniapm.exceptions import Conflict, NotFound
 from miniapm.storage.audit import Act, note
-from miniapm.storage.connection import Connection, Row, scalar
+from miniapm.storage.connection import Connection, Row
 from miniapm.storage.projects import Project
 
 _SELECT = """select k.id, k.project_id, p.slug, k.name, k.display, k.scopes, k.created_at, k.env,
@@ -50,7 +51,8 @@ def issue_key(
     service: str | None = None,
     expires_at: int | None = None,
 ) -> IssuedKey:
-    """Makes a key; Invalid for a scope that does not exist."""
+    """Makes a key; Invalid for a bad name or a scope that does not exist."""
+    name = clean_name(name, "key")
     secret = make_secret()
     key = Key(
         id=act.make_id(),
@@ -60,8 +62,8 @@ def issue_key(
         display=display_of(secret),
         scopes=check_scopes(scopes),
         created_at=act.at,
-        env=env,
-        service=service,
+        env=clean_name(env, "environment", "env") if env else None,
+        service=clean_name(service, "service", "service") if service else None,
         expires_at=expires_at,
     )
     insert_key(connection, key, hash_secret(secret))
@@ -154,7 +156,8 @@ def get_key(connection: Connection, key_id: int, project_id: int | None = None) 
 def update_revoked(connection: Connection, key_id: int, revoked_at: int, now: int) -> None:
     """Ends a key at `revoked_at`, which may lie ahead; an earlier end stays."""
     connection.execute(
-        """/* keys.update_revoked */ update keys set revoked_at = :revoked_at, changed_at = :now
+        """/* keys.update_revoked */ update keys set revoked_at = :revoked_at,
+            changed_at = case when changed_at < :now then :now else changed_at + 1 end
         where id = :id and (revoked_at is null or revoked_at > :revoked_at)""",
         {"id": key_id, "revoked_at": revoked_at, "now": now},
     )
@@ -169,8 +172,10 @@ def update_last_used(connection: Connection, used: dict[int, int]) -> None:
 
 
 def find_key_version(connection: Connection) -> tuple[int, int]:
-    """Changes whenever a key is made, revoked or rotated, by whichever process."""
-    return (
-        int(scalar(connection, "/* keys.count */ select count(*) from keys")),
-        int(scalar(connection, "/* keys.version */ select coalesce(max(changed_at), 0) from keys")),
-    )
+    """Changes whenever a key is made, revoked or rotated, by whichever process and clock."""
+    row = connection.execute(
+        # each change moves one key's time forward; remainders keep the sum within 64 bits
+        """/* keys.version */ select count(*), coalesce(sum(changed_at % 1000000007), 0)
+        from keys"""
+    ).fetchone()
+    return int(row[0]), int(row[1])

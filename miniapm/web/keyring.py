@@ -28,21 +28,33 @@ class Keyring:
 
     async def get(self, secret: str | None) -> Key:
         """The valid key with this secret. Unauthorized when unknown, Forbidden when it is over."""
+        key = await self.find(secret)
+        self.use(key)
+        return key
+
+    async def find(self, secret: str | None) -> Key:
+        """The key with this secret, valid or not. Unauthorized when there is none."""
         if not secret:
             raise Unauthorized("A key is needed: send it as `Authorization: Bearer proj_...`.")
         hashed = hash_secret(secret)
         key = self._keys.get(hashed)
         if key is None:
             # it may have been made a moment ago by the command line
+            version = self._version
             if looks_like_key(secret):
                 key = await self._database.read(keys.find_key_by_hash, hashed)
             if key is None:
                 raise Unauthorized("Nobody knows this key; check that it was copied whole.")
-            self._keys[hashed] = key
+            # what a refresh read in the meantime is newer
+            if version == self._version:
+                self._keys[hashed] = key
+        return key
+
+    def use(self, key: Key) -> None:
+        """Notes that `key` is used now. Forbidden, with the reason, when it is over."""
         now = self._clock()
         key.refuse_unless_valid(now)
         self._used[key.id] = now - now % MINUTE
-        return key
 
     async def write_last_used(self) -> None:
         """Keeps when each key was last used, to the minute; writes only what is new."""

@@ -60,6 +60,8 @@ def _inflate(body: bytes, encoding: bytes, limit: int) -> bytes:
         raise _too_large(limit)
     if not inflater.eof:
         raise Invalid("The gzip body ends too early.")
+    if inflater.unused_data:
+        raise Invalid("The gzip body must be one member, with nothing behind it.")
     return inflated
 
 

@@ -3,6 +3,7 @@
 import logging
 import re
 from asyncio import Future
+from collections import Counter
 from collections.abc import Mapping
 
 from miniapm.clock import SECOND, Clock
@@ -16,7 +17,11 @@ log = logging.getLogger(__name__)
 
 KEPT_PER_SECOND = 50
 _SECRETS = re.compile(
-    rb"""proj_\w+|(?i:(["']?\w*(?:api_?key|token|secret|passw(?:or)?d|authorization)["']?\s*[:=]\s*["']?))[^"'&,\s}]+"""
+    rb"""proj_\w+
+    | (?i: ((?:api[_-]?key|token|secret|passw(?:or)?d|authorization)\w*["']?\s*[:=]\s*)
+           (?: "[^"]*"? | '[^']*'? | (?:(?:basic|bearer|token)\s+)? [^"'&,\s}]+ ))
+    | (://)[^/\s"'@]+@""",
+    re.VERBOSE,
 )
 
 
@@ -28,25 +33,27 @@ class RefusalRecorder:
         self._clock = clock
         self._make_id = make_id
         self._second = 0
-        self._kept = 0
+        self._kept: Counter[int] = Counter()
 
     def record(self, route: str, key: Key | None, error: MiniapmError, body: bytes) -> None:
         now = self._clock()
+        project_id = key.project_id if key else UNKNOWN_PROJECT
         if now // SECOND != self._second:
-            self._second, self._kept = now // SECOND, 0
-        # a sender in a loop must not turn each refusal into a write
-        self._kept += 1
-        if self._kept > KEPT_PER_SECOND:
+            self._second = now // SECOND
+            self._kept.clear()
+        # a sender in a loop must not turn each refusal into a write, nor hide another project's
+        self._kept[project_id] += 1
+        if self._kept[project_id] > KEPT_PER_SECOND:
             return
         refusal = Refusal(
             id=self._make_id(),
-            project_id=key.project_id if key else UNKNOWN_PROJECT,
+            project_id=project_id,
             route=route,
             key_id=key.id if key else None,
             status=error.status,
             message=error.message,
             fields=dict(_fields(error)),
-            body=_SECRETS.sub(rb"\1***", bytes(body[:KEPT_BODY_BYTES])),
+            body=mask_secrets(bytes(body[:KEPT_BODY_BYTES])),
             refused_at=now,
         )
         try:
@@ -54,6 +61,11 @@ class RefusalRecorder:
         except Busy:
             return
         written.add_done_callback(_log_failure)
+
+
+def mask_secrets(body: bytes) -> bytes:
+    """`body` without what looks like a key, a password, or a name in an address."""
+    return _SECRETS.sub(rb"\1\2***", body)
 
 
 def _fields(error: MiniapmError) -> Mapping[str, str]:

@@ -5,8 +5,10 @@ from typing import Any
 
 import msgspec
 
-from miniapm.domain.deploys.payload import Defaults, announce
-from miniapm.domain.deploys.values import Announcement, Deploy
+from miniapm.domain.deploys.payload import ALIASES, Defaults, announce, summarise
+from miniapm.domain.deploys.values import ENDS, Announcement, Deploy
+from miniapm.domain.names import suggest
+from miniapm.domain.strict_json import printable
 from miniapm.exceptions import Invalid
 
 CORRECTABLE = (
@@ -24,59 +26,92 @@ CORRECTABLE = (
     "url",
     "repository",
 )
-_REQUIRED = frozenset({"git_sha", "env", "service", "timestamp", "status", "tags"})
-_COLUMNS = {"timestamp": "deployed_at"}
+_NEVER_EMPTY = frozenset({"git_sha", "env", "service", "timestamp", "status"})
+_NAMES = {**{name: name for name in CORRECTABLE}, **ALIASES}
 
 
 def correct_deploy(deploy: Deploy, given: Mapping[str, Any], now: int) -> Deploy:
-    """`deploy` with the fields in `given`, as JSON decoded them; null or "" empties a field.
+    """`deploy` with the fields in `given`, as JSON decoded them; null or blank empties a field.
 
-    Invalid names every field that is bad, unknown, or may not be empty.
+    Ending an open deploy without a `timestamp` ends it at `now`. Invalid names every field that is
+    bad, unknown, or may not be empty.
     """
-    problems = {
-        name: "cannot be changed" if hasattr(deploy, name) else "is no field of a deploy"
-        for name in given
-        if name not in CORRECTABLE
-    }
-    emptied = {n for n, v in given.items() if v is None or v == "" or v == []}
-    problems |= dict.fromkeys(emptied & _REQUIRED - {"tags"}, "cannot be empty")
+    changed = {_NAMES[name]: value for name, value in given.items() if name in _NAMES}
+    emptied = {_NAMES[n] for n, v in given.items() if n in _NAMES and _is_empty(v)}
+    problems = _refuse_names(given, emptied)
     announcement: Announcement | None = None
     try:
         announcement = announce(
-            _as_payload(deploy, given, emptied),
+            _as_payload(deploy, given, changed, emptied, now),
             Defaults(deploy.project_id, deploy.service),
             now,
             source="api",
         )
     except Invalid as error:
-        problems |= {n: reason for n, reason in error.fields.items() if n not in problems}
+        problems = {**error.fields, **problems}
     if problems or announcement is None:
-        name, reason = next(iter(problems.items()))
-        raise Invalid(f"{name} {reason}.", problems)
-    return msgspec.structs.replace(deploy, **_changes(announcement, given, emptied))
+        raise Invalid(summarise(problems), problems)
+    if not changed:
+        return deploy
+    corrected = msgspec.structs.replace(
+        deploy, **{n: _read(n, announcement, emptied) for n in changed if n != "timestamp"}
+    )
+    return _settle_times(corrected, announcement, changed)
 
 
-def _as_payload(deploy: Deploy, given: Mapping[str, Any], emptied: set[str]) -> dict[str, Any]:
-    """The whole deploy as it would be sent, so that rules across fields are judged too."""
-    payload: dict[str, Any] = {
-        "git_sha": deploy.git_sha,
-        "timestamp": deploy.deployed_at,
-        "started_at": deploy.started_at,
-        **{name: value for name, value in given.items() if name in CORRECTABLE},
-    }
-    return {name: value for name, value in payload.items() if name not in emptied}
+def _is_empty(value: Any) -> bool:
+    return value is None or value == [] or (isinstance(value, str) and not value.strip())
 
 
-def _changes(
-    announcement: Announcement, given: Mapping[str, Any], emptied: set[str]
-) -> dict[str, Any]:
-    changes: dict[str, Any] = {}
+def _refuse_names(given: Mapping[str, Any], emptied: set[str]) -> dict[str, str]:
+    problems: dict[str, str] = {}
     for name in given:
-        column = _COLUMNS.get(name, name)
-        if name in emptied:
-            changes[column] = () if name == "tags" else None
-        else:
-            changes[column] = (
-                announcement.at if name == "timestamp" else getattr(announcement, name)
-            )
-    return changes
+        if name not in _NAMES:
+            shown = printable(name)
+            problems[shown] = f"cannot be changed{suggest(shown, CORRECTABLE)}"
+        elif _NAMES[name] in emptied & _NEVER_EMPTY:
+            problems[name] = "cannot be empty"
+    return problems
+
+
+def _as_payload(
+    deploy: Deploy,
+    given: Mapping[str, Any],
+    changed: Mapping[str, Any],
+    emptied: set[str],
+    now: int,
+) -> dict[str, Any]:
+    """The deploy as it would be sent whole, so that rules across fields are judged too."""
+    status = changed.get("status", deploy.status)
+    status = status.strip() if isinstance(status, str) else None
+    stored: dict[str, Any] = {"git_sha": deploy.git_sha, "timestamp": deploy.deployed_at}
+    if status == "started":
+        if "started_at" in changed:
+            del stored["timestamp"]
+        elif deploy.started_at is not None:
+            stored["timestamp"] = deploy.started_at
+    else:
+        stored["started_at"] = deploy.started_at
+        if deploy.status == "started" and status in ENDS:
+            stored["timestamp"] = max(now, deploy.deployed_at)
+    kept = {name: value for name, value in stored.items() if name not in changed}
+    fresh = {n: v for n, v in given.items() if n in _NAMES and _NAMES[n] not in emptied}
+    return {**kept, **fresh}
+
+
+def _read(name: str, announcement: Announcement, emptied: set[str]) -> Any:
+    if name in emptied:
+        return () if name == "tags" else None
+    return getattr(announcement, name)
+
+
+def _settle_times(
+    corrected: Deploy, announcement: Announcement, changed: Mapping[str, Any]
+) -> Deploy:
+    """The deploy time is the end, or the start of what has not ended; a start has no other."""
+    at = announcement.at
+    if corrected.status != "started":
+        return msgspec.structs.replace(corrected, deployed_at=at)
+    if "timestamp" not in changed and announcement.started_at is not None:
+        at = announcement.started_at
+    return msgspec.structs.replace(corrected, deployed_at=at, started_at=at)

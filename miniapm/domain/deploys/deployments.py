@@ -5,7 +5,16 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from miniapm.domain.deploys.payload import Defaults, Instant, Text100, Text200, announce
+from miniapm.domain.deploys.payload import (
+    MAX_COMMITS,
+    Defaults,
+    Instant,
+    Text100,
+    Text200,
+    announce,
+    summarise,
+)
+from miniapm.domain.deploys.texts import find_control
 from miniapm.domain.deploys.values import Announcement, Commit
 from miniapm.domain.strict_json import decode_object
 from miniapm.exceptions import Invalid
@@ -43,13 +52,8 @@ def parse_deployment(body: bytes | bytearray, defaults: Defaults, now: int) -> A
     shas = values.get("git_sha")
     merged: tuple[Commit, ...] = ()
     if isinstance(shas, list):
-        if all(isinstance(sha, str) for sha in shas):
-            cleaned = [sha.strip() for sha in shas if sha.strip()]
-            values["git_sha"] = cleaned[0] if cleaned else None
-            merged = tuple(Commit(sha) for sha in dict.fromkeys(cleaned))
-        else:
-            values.pop("git_sha")
-            problems["commitSha"] = "must be text or a list of texts"
+        values["git_sha"] = next(iter(shas), None)
+        merged = _check_shas(shas, problems)
     if _is_blank(values.get("env")):
         problems["environmentName"] = "is required"
     try:
@@ -58,11 +62,23 @@ def parse_deployment(body: bytes | bytearray, defaults: Defaults, now: int) -> A
         theirs = {_BACK.get(name, name): reason for name, reason in error.fields.items()}
         problems = {**theirs, **problems}
     if problems:
-        name, reason = next(iter(problems.items()))
-        rest = [other for other in problems if other != name]
-        also = f"; also look at {', '.join(rest)}" if rest else ""
-        raise Invalid(f"{name} {reason}{also}", problems)
+        raise Invalid(summarise(problems), problems)
     return msgspec.structs.replace(announcement, commits=merged)
+
+
+def _check_shas(shas: list[Any], problems: dict[str, str]) -> tuple[Commit, ...]:
+    """The commits that a list of shas stands for; their times are not known."""
+    if len(shas) > MAX_COMMITS:
+        problems["commitSha"] = f"must be at most {MAX_COMMITS} entries long"
+        return ()
+    commits: dict[str, Commit] = {}
+    for index, item in enumerate(shas):
+        sha = item.strip() if isinstance(item, str) else ""
+        if not sha or len(sha) > 200 or find_control(sha):
+            problems[f"commitSha[{index}]"] = "must be text of 1 to 200 characters"
+        else:
+            commits.setdefault(sha, Commit(sha))
+    return tuple(commits.values())
 
 
 def _is_blank(value: Any) -> bool:

@@ -53,7 +53,9 @@ def derive_kind(deploy: Deploy, around: Surroundings) -> KindReason:
         if around.own_live_at < around.previous_live_at:
             return KindReason("rollback", f"{name} was live before {replaced}, which it replaces.")
         return KindReason("rollforward", f"{name} was live after {replaced} before: it is back.")
-    return KindReason("deploy", f"{name} replaces {replaced}.")
+    verb = _REPLACES.get(deploy.status, "was to replace")
+    return KindReason("deploy", f"{name} {verb} {replaced}.")
 
 
+_REPLACES = {"succeeded": "replaces", "started": "is to replace"}
 _ENDED = {"failed": "failed", "cancelled": "was cancelled", "timed_out": "timed out"}

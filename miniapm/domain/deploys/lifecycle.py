@@ -1,7 +1,8 @@
 """Which deploy an announcement speaks of, and what becomes of it.
 
 The rules are section 2.1 of the contract. They go by event time, so that events may arrive in any
-order: the same announcements give the same deploys.
+order: attempts that began and ended one after another give the same deploys. Only what a repeat
+swallowed is gone: of two failures within ten minutes whose starts come later, one remains.
 """
 
 from collections.abc import Iterable, Sequence
@@ -35,16 +36,18 @@ class Match(msgspec.Struct, frozen=True):
 def find_match(a: Announcement, rows: Sequence[Deploy], timeout: int) -> Match | None:
     """The deploy among `rows` that `a` speaks of; None when it is a new one.
 
-    `rows` are the deploys of the same project, service and env whose sha begins alike, oldest
-    first, hidden ones included: what a person hid stays hidden when it is sent again.
+    `rows` are deploys of the same project, service and env, of the same sha or (other sources') one
+    that begins alike; oldest first, hidden ones included: what a person hid stays hidden when it is
+    sent again.
     """
     if a.every_call_counts:
         return _first(Match(r) for r in rows if _is_exact_retry(a, r))
     if a.external_id is None:
-        mine = [r for r in rows if r.git_sha == a.git_sha and a.source in r.sources]
-        ended = _find_started_by(a, mine, timeout)
-        if ended is not None:
-            return Match(ended)
+        mine = [r for r in rows if a.source in r.sources and _is_same_sha(a, r)]
+        known = None if a.stands_alone else _first(r for r in mine if _is_same_event(a, r))
+        known = known or _find_started_by(a, mine, timeout)
+        if known is not None:
+            return Match(known)
         if not a.stands_alone:
             repeated = _first(r for r in reversed(mine) if _is_repeat(a, r))
             if repeated is not None:
@@ -55,15 +58,20 @@ def find_match(a: Announcement, rows: Sequence[Deploy], timeout: int) -> Match |
 
 
 def _find_started_by(a: Announcement, rows: Sequence[Deploy], timeout: int) -> Deploy | None:
-    """The open deploy that `a` ends, or the ended one whose start `a` is."""
-    compatible = [r for r in rows if a.version in (None, r.version) or r.version is None]
+    """The open deploy that `a` ends, or the ended one whose start `a` is: the nearest."""
     if a.status in ENDS:
-        return _first(r for r in reversed(compatible) if _is_ended_by(a, r, timeout))
-    return _first(
-        r
-        for r in compatible
-        if r.status in ENDS and r.started_at is None and 0 <= r.deployed_at - a.at <= timeout
-    )
+        found = [r for r in reversed(rows) if _is_ended_by(a, r, timeout)]
+    else:
+        found = [r for r in rows if _is_begun_by(a, r, timeout)]
+    # its own version first; a version that one side does not tell may still be the same
+    exact = _first(r for r in found if _is_same_version(a, r))
+    return exact or _first(r for r in found if None in (a.version, r.version))
+
+
+def _is_begun_by(a: Announcement, row: Deploy, timeout: int) -> bool:
+    if row.status not in ENDS or row.started_at is not None:
+        return False
+    return 0 <= row.deployed_at - a.at <= timeout
 
 
 def _is_ended_by(a: Announcement, row: Deploy, timeout: int) -> bool:
@@ -75,8 +83,17 @@ def _is_ended_by(a: Announcement, row: Deploy, timeout: int) -> bool:
     return row.status == "started" and (row.deployed_at <= a.at or not a.at_given)
 
 
+def _is_same_event(a: Announcement, row: Deploy) -> bool:
+    """Whether it is the very event, sent again: it must not end what another one has begun."""
+    if not a.at_given or not _is_same_version(a, row):
+        return False
+    if a.status == "started":
+        return row.started_at == a.at
+    return row.status == a.status and row.deployed_at == a.at
+
+
 def _is_repeat(a: Announcement, row: Deploy) -> bool:
-    if row.version != a.version or not _outcomes_agree(a, row):
+    if not _is_same_version(a, row) or not _outcomes_agree(a, row):
         return False
     if a.status == "started" and row.started_at is not None and row.status in ENDS:
         # one of several starts of a deploy that has ended since
@@ -89,7 +106,8 @@ def _outcomes_agree(a: Announcement, row: Deploy) -> bool:
     if a.status == "started":
         return row.status in ("started", "succeeded") or a.at <= row.deployed_at
     if a.status == "succeeded":
-        return row.status == "succeeded"
+        # a start that follows a success is a repeat of it, whichever arrives first
+        return row.status in ("started", "succeeded")
     return row.status in NOT_LIVE_ENDS
 
 
@@ -97,10 +115,24 @@ def _is_same_deploy(a: Announcement, row: Deploy) -> bool:
     """Whether another source has announced it already: the sha, or a prefix of at least seven."""
     if abs(row.deployed_at - a.at) > SAME_DEPLOY_WITHIN:
         return False
-    short, long = sorted((a.git_sha, row.git_sha), key=len)
-    if short != long and (len(short) < SHA_PREFIX or not long.startswith(short)):
+    return _is_same_sha(a, row) and (row.status == "started" or _outcomes_agree(a, row))
+
+
+def _is_same_version(a: Announcement, row: Deploy) -> bool:
+    """Where several sources speak, the row's version may be another's; the API's own one wins."""
+    if a.version == row.version:
+        return True
+    return len(row.sources) > 1 and (a.source != "api" or a.version is None)
+
+
+def _is_same_sha(a: Announcement, row: Deploy) -> bool:
+    """Where several sources speak, a prefix will do: one of them may write shorter shas."""
+    if a.git_sha == row.git_sha:
+        return True
+    if row.sources == (a.source,):
         return False
-    return row.status == "started" or _outcomes_agree(a, row)
+    short, long = sorted((a.git_sha, row.git_sha), key=len)
+    return len(short) >= SHA_PREFIX and long.startswith(short)
 
 
 def _is_exact_retry(a: Announcement, row: Deploy) -> bool:
@@ -120,8 +152,8 @@ def fold(row: Deploy, a: Announcement) -> Deploy:
         value = getattr(a, name)
         if value is not None and (overwrite or getattr(row, name) is None):
             changes[name] = value
-    if a.tags:
-        changes["tags"] = a.tags if overwrite else tuple(dict.fromkeys((*row.tags, *a.tags)))
+    if a.tags and (overwrite or not row.tags):
+        changes["tags"] = a.tags
     if row.external_id is None and a.external_id is not None:
         changes["external_id"] = a.external_id
     if same_id:
@@ -130,35 +162,41 @@ def fold(row: Deploy, a: Announcement) -> Deploy:
         changes["git_sha"] = a.git_sha
     if a.source not in row.sources:
         changes["sources"] = (*row.sources, a.source)
-    folded = msgspec.structs.replace(row, **changes, **_fold_status(row, a, same_id))
+    folded = msgspec.structs.replace(row, **changes, **_fold_status(row, a, same_id, overwrite))
     if folded == row:
         return row
     return msgspec.structs.replace(folded, updated_at=max(a.received_at, row.updated_at + 1))
 
 
-def _fold_status(row: Deploy, a: Announcement, same_id: bool) -> dict[str, object]:
+def _fold_status(row: Deploy, a: Announcement, same_id: bool, overwrite: bool) -> dict[str, object]:
     """Status and times by event time: an end beats `started`, the later end beats the earlier."""
     if a.status == "started":
-        start = a.started_at or a.at
-        if row.status in ENDS:
-            known = row.started_at
-            if start > row.deployed_at or (known is not None and known <= start):
-                return {}
-            return {"started_at": start}
-        return {"deployed_at": start, "started_at": start} if start < row.deployed_at else {}
-    start_known = row.started_at if row.status in ENDS else row.deployed_at
-    started_at = a.started_at if a.started_at is not None else start_known
-    if started_at is not None and started_at > a.at:
-        started_at = a.at
+        return _fold_start(row, a.at)
     if row.status in ("started", "timed_out"):
+        begun = row.deployed_at if row.status == "started" else row.started_at
+        if begun is not None and begun > a.at:
+            # a start after this end began something else, unless only the clocks disagree
+            begun = None if a.at_given else a.at
+        started_at = begun if a.started_at is None else a.started_at
         return {"status": a.status, "deployed_at": a.at, "started_at": started_at}
-    if not same_id:
-        return {"started_at": started_at} if row.started_at is None else {}
-    if a.status != row.status and a.at < row.deployed_at:
+    changes: dict[str, object] = {}
+    if same_id and a.status != row.status and "status" in a.given:
+        if a.at < row.deployed_at:
+            return {}
+        changes = {"status": a.status, "deployed_at": a.at}
+    elif overwrite and a.at_given:
+        changes = {"deployed_at": a.at}
+    end = a.at if changes else row.deployed_at
+    starts = (a.started_at, row.started_at) if overwrite else (row.started_at, a.started_at)
+    return {**changes, "started_at": _first(s for s in starts if s is not None and s <= end)}
+
+
+def _fold_start(row: Deploy, start: int) -> dict[str, object]:
+    if row.status == "started":
+        return {"deployed_at": start, "started_at": start} if start < row.deployed_at else {}
+    if start > row.deployed_at or (row.started_at is not None and row.started_at <= start):
         return {}
-    if "timestamp" in a.given or a.status != row.status:
-        return {"status": a.status, "deployed_at": a.at, "started_at": started_at}
-    return {"started_at": min(started_at, row.deployed_at)} if started_at is not None else {}
+    return {"started_at": start}
 
 
 def open_deploy(a: Announcement, deploy_id: int) -> Deploy:

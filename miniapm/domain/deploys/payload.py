@@ -12,6 +12,7 @@ from miniapm.domain.deploys.texts import (
     clean_repository,
     clean_text,
     clean_url,
+    find_control,
     find_template,
     split_tags,
 )
@@ -104,7 +105,19 @@ _FIELDS = {field.name: field for field in msgspec.structs.fields(DeployPayload)}
 _CANONICAL = {**{name: name for name in _FIELDS}, **ALIASES}
 _FREE_TEXT = frozenset({"description", "title"})
 _NO_TEMPLATES = ("git_sha", "version", "env", "service")
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_STATUSES = "started, succeeded, failed or cancelled"
+_TYPES = {
+    "str": "text",
+    "int": "a number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+_WRONG_TYPE = re.compile(r"Expected `([a-z| ]+)`, got `([a-z]+)`")
+_WRONG_LENGTH = re.compile(r"Expected `(str|array)` of length (>=|<=) (\d+)")
+_MISSING = re.compile(r"Object missing required field `(\w+)`")
 
 
 class Defaults(msgspec.Struct, frozen=True):
@@ -136,17 +149,20 @@ def announce(
     problems: dict[str, str] = {}
     values = _collect(given, problems)
     payload = _convert(values, problems)
-    at, started_at = _check_times(values, payload, now, problems)
-    tags = _check_tags(payload, problems)
+    at, started_at = _check_times(values, now, problems)
+    tags = _check_tags(values.get("tags"), problems)
     url = _check(clean_url, values, "url", problems)
     repository = _check(clean_repository, values, "repository", problems)
     commits = _check_commits(values.get("commits"), problems)
     for name in _NO_TEMPLATES:
-        template = find_template(values.get(name))
-        if template is not None and name not in problems:
-            problems[name] = f"holds {template!r}, which was not filled in before sending"
+        text = values.get(name)
+        if type(text) is str and name not in problems:
+            template = find_template(text)
+            if template is not None:
+                problems[name] = f"holds {template!r}, which was not filled in before sending"
     if problems or payload is None:
-        raise Invalid(_summarise(problems), problems)
+        problems = _name_as_written(problems, given)
+        raise Invalid(summarise(problems), problems)
     return Announcement(
         project_id=defaults.project_id,
         service=payload.service or defaults.service,
@@ -154,7 +170,7 @@ def announce(
         git_sha=payload.git_sha,
         status=payload.status,
         at=at,
-        at_given=payload.timestamp is not None,
+        at_given="timestamp" in values or (payload.status == "started" and at != now),
         received_at=now,
         version=payload.version,
         started_at=started_at,
@@ -187,7 +203,8 @@ def _collect(given: Mapping[str, Any], problems: dict[str, str]) -> dict[str, An
                 continue
             if not value.isprintable() and canonical not in ("tags", "commits"):
                 value = _check_characters(name, canonical, value, problems)
-        if canonical in values and values[canonical] != value:
+        # a list cannot be meant, and comparing endlessly nested ones would not end well
+        if canonical in values and (type(value) is list or values[canonical] != value):
             other = next(n for n in given if n != name and _CANONICAL.get(n) == canonical)
             problems[name] = f"differs from {other!r}, which means the same"
             problems[other] = f"differs from {name!r}, which means the same"
@@ -198,16 +215,28 @@ def _collect(given: Mapping[str, Any], problems: dict[str, str]) -> dict[str, An
 def _check_characters(name: str, canonical: str, value: str, problems: dict[str, str]) -> str:
     cleaned, bad = clean_text(value, lines=canonical in _FREE_TEXT)
     if bad is not None:
-        problems[name] = f"holds the control character {bad}"
+        problems[canonical] = f"holds the control character {bad}"
     return cleaned
+
+
+def _name_as_written(problems: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, str]:
+    """`problems` under the names that the sender used, where those were aliases."""
+    written = {
+        name: alias
+        for alias, name in ALIASES.items()
+        if given.get(name) in (None, "") and alias in given
+    }
+    return {written.get(name, name): reason for name, reason in problems.items()}
 
 
 def _convert(values: dict[str, Any], problems: dict[str, str]) -> DeployPayload | None:
     """The struct, or None with each bad field explained."""
-    try:
-        return msgspec.convert(values, DeployPayload)
-    except msgspec.ValidationError:
-        pass
+    # lone surrogates are among the problems by now, and msgspec trips over them
+    if not problems:
+        try:
+            return msgspec.convert(values, DeployPayload)
+        except msgspec.ValidationError:
+            pass
     for name, field in _FIELDS.items():
         if name in problems:
             continue
@@ -218,26 +247,41 @@ def _convert(values: dict[str, Any], problems: dict[str, str]) -> DeployPayload 
         try:
             msgspec.convert(values[name], field.type)
         except msgspec.ValidationError as error:
-            problems[name] = explain(error)
+            # a bad commit is named by its place in the list, later
+            if name != "commits" or " - at " not in str(error):
+                problems[name] = explain(error)
     return None
 
 
 def explain(error: msgspec.ValidationError) -> str:
     """msgspec's words as the rest of a sentence that begins with the field's name."""
-    text = str(error).split(" - at ")[0]
-    text = re.sub(r"`str` of length (>=|<=) (\d+)", r"text of \1 \2 characters", text)
-    text = text.replace(">=", "at least").replace("<=", "at most").replace("`", "")
-    text = text.replace(
-        "Invalid enum value", "must be started, succeeded, failed or cancelled, not"
-    )
-    for name, word in (("array", "a list"), ("object", "an object"), ("str", "text")):
-        text = re.sub(rf"\b{name}\b", word, text)
-    return text.replace("Expected", "must be").replace(" | null", "")
+    text, _, path = str(error).partition(" - at `$")
+    where = path.rstrip("`").lstrip(".")
+    reason = _explain_reason(text)
+    return f"{where} {reason}" if where else reason
+
+
+def _explain_reason(text: str) -> str:
+    if match := _WRONG_TYPE.fullmatch(text):
+        wanted = sorted({_TYPES[t] for t in match[1].split(" | ") if t != "null"}, reverse=True)
+        return f"must be {' or '.join(wanted)}, not {_TYPES[match[2]]}"
+    if match := _WRONG_LENGTH.fullmatch(text):
+        unit = "characters" if match[1] == "str" else "entries"
+        if match[2] == ">=":
+            return "must not be blank"
+        return f"must be at most {match[3]} {unit} long"
+    if match := _MISSING.fullmatch(text):
+        return f"lacks {match[1]}"
+    if text.startswith("Invalid enum value"):
+        return f"must be {_STATUSES}"
+    return text.replace("`", "").replace("Expected", "must be")
 
 
 def _check_times(
-    values: dict[str, Any], payload: DeployPayload | None, now: int, problems: dict[str, str]
+    values: dict[str, Any], now: int, problems: dict[str, str]
 ) -> tuple[int, int | None]:
+    """When it happened, and when it began; a start is its own beginning."""
+
     def read(name: str) -> int | None:
         value = values.get(name)
         if value is None or name in problems:
@@ -252,25 +296,27 @@ def _check_times(
 
     at = read("timestamp")
     started_at = read("started_at")
+    if values.get("status") == "started" and at is None and started_at is not None:
+        return started_at, None
     end = now if at is None else at
     if started_at is not None and started_at > end and "timestamp" not in problems:
         # a sender whose clock is a little ahead and gave no end has not made a mistake
         if at is None and started_at <= now + CLOCK_SKEW:
             started_at = end
         else:
-            problems["started_at"] = "is after timestamp"
+            problems["started_at"] = "is after the time of the deploy"
     return end, started_at
 
 
-def _check_tags(payload: DeployPayload | None, problems: dict[str, str]) -> tuple[str, ...]:
-    if payload is None or payload.tags is None:
+def _check_tags(value: Any, problems: dict[str, str]) -> tuple[str, ...]:
+    if value is None or "tags" in problems:
         return ()
-    tags = split_tags(payload.tags)
+    tags = split_tags(value)
     if len(tags) > MAX_TAGS:
         problems["tags"] = f"are {len(tags)}; at most {MAX_TAGS} are kept"
     elif any(len(tag) > 100 for tag in tags):
         problems["tags"] = "hold one of more than 100 characters"
-    elif any(_CONTROL.search(tag) for tag in tags):
+    elif any(not tag.isprintable() and find_control(tag) for tag in tags):
         problems["tags"] = "hold a control character"
     return tags
 
@@ -301,18 +347,21 @@ def _check_commits(value: Any, problems: dict[str, str]) -> tuple[Commit, ...]:
 def _check_commit(item: Any, path: str, problems: dict[str, str]) -> Commit | None:
     try:
         payload = msgspec.convert(item, CommitPayload)
+    except msgspec.ValidationError as error:
+        problems[path] = explain(error)
+        return None
+    try:
         at = parse_instant(payload.timestamp)
-    except (msgspec.ValidationError, ValueError) as error:
-        problems[path] = (
-            explain(error) if isinstance(error, msgspec.ValidationError) else str(error)
-        )
+    except ValueError as error:
+        problems[path] = f"timestamp {error}"
         return None
     message, bad = clean_text((payload.message or "").strip(), lines=True)
     sha, author = payload.sha.strip(), (payload.author or "").strip()
-    if bad is not None or _CONTROL.search(sha) or _CONTROL.search(author):
-        problems[path] = "holds a control character"
+    bad = bad or find_control(sha) or find_control(author)
+    if bad is not None:
+        problems[path] = f"holds the control character {bad}"
     elif not sha:
-        problems[path] = "has a blank sha"
+        problems[path] = "sha must not be blank"
     return Commit(sha, at, _cut(message or None, MAX_DESCRIPTION), author or None)
 
 
@@ -322,7 +371,8 @@ def _cut(text: str | None, limit: int) -> str | None:
     return text[: limit - len(CUT_MARK)] + CUT_MARK
 
 
-def _summarise(problems: Mapping[str, str]) -> str:
+def summarise(problems: Mapping[str, str]) -> str:
+    """One sentence about the first problem that names the others."""
     first, *rest = problems.items()
     sentence = f"{first[0]} {first[1]}"
     if rest:

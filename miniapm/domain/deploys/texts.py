@@ -1,12 +1,14 @@
 """What may stand in the text fields of a deploy: characters, templates, links, tags."""
 
 import re
-from typing import Any
 from urllib.parse import urlsplit
+
+from miniapm.domain.strict_json import printable
 
 _TEMPLATE = re.compile(
     r"\$\{[^}]*\}?|\$\([^)]*\)?|\{\{.*?(?:\}\}|$)|#\{[^}]*\}?|<%.*?(?:%>|$)|\$[A-Za-z_]\w*"
 )
+_LONGEST_NAME = 200
 # C0, C1, the Unicode line separators and lone surrogates: none can be meant in a name
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _CONTROL_BUT_LINES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -24,12 +26,16 @@ def clean_text(text: str, *, lines: bool) -> tuple[str, str | None]:
     return text, None if match is None else f"U+{ord(match[0]):04X}"
 
 
-def find_template(value: Any) -> str | None:
-    """The first piece of `value` that a tool should have filled in, such as `${{ github.sha }}`."""
-    if not isinstance(value, str):
-        return None
-    match = _TEMPLATE.search(value)
-    return None if match is None else match[0][:50]
+def find_control(text: str) -> str | None:
+    """As `clean_text` finds it, in text of one line."""
+    return clean_text(text, lines=False)[1]
+
+
+def find_template(text: str) -> str | None:
+    """The first piece of `text` that a tool should have filled in, such as `${{ github.sha }}`."""
+    # no name is that long, and looking for the ends of many openings takes quadratic time
+    match = _TEMPLATE.search(text[:_LONGEST_NAME])
+    return None if match is None else printable(match[0], 50)
 
 
 def clean_url(url: str) -> str:

@@ -81,6 +81,8 @@ def find_deploys(
 
 
 def _contains(text: str) -> str:
+    # SQLite refuses patterns of more than 50,000 bytes; nobody searches for as much
+    text = text[:200]
     escaped = text.casefold().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"
 

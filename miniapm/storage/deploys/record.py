@@ -2,8 +2,14 @@
 
 import msgspec
 
+from miniapm.clock import DAY, HOUR
 from miniapm.domain.deploys.lifecycle import Match, find_match, fold, open_deploy, time_out
-from miniapm.domain.deploys.values import SHA_PREFIX, Announcement, Deploy
+from miniapm.domain.deploys.values import (
+    SAME_DEPLOY_WITHIN,
+    SHA_PREFIX,
+    Announcement,
+    Deploy,
+)
 from miniapm.exceptions import Conflict
 from miniapm.storage.connection import Connection, scalar
 from miniapm.storage.deploys.rows import (
@@ -15,6 +21,10 @@ from miniapm.storage.deploys.rows import (
 )
 
 IDEMPOTENCY_DAYS = 7
+# a sender in a loop must not make each call slower than the one before
+MOST_CANDIDATES = 50
+# what an end may end, however long ago it began
+_OPEN = ("started", "timed_out")
 
 
 class Replay(msgspec.Struct, frozen=True):
@@ -44,7 +54,7 @@ def record_announcement(
     Conflict when `replay.key` came with another body before.
     """
     if replay is not None:
-        known = _find_replay(connection, announcement.project_id, replay)
+        known = _find_replay(connection, announcement, replay)
         if known is not None:
             return Recorded(known, is_new=False)
     recorded = _fold_or_insert(connection, announcement, new_id, timeout)
@@ -74,13 +84,29 @@ def _find_meant(connection: Connection, announcement: Announcement, timeout: int
         known = _find_external(connection, announcement)
         if known is not None:
             return known
-    rows = _find_alike(connection, announcement)
-    if not rows:
+    if announcement.every_call_counts and not announcement.at_given:
         return None
-    match = find_match(announcement, rows, timeout)
-    if match is None or (match.repeat and _other_went_live(connection, announcement, match)):
-        return None
-    return match.deploy
+    found = _choose(
+        connection, announcement, _find_same(connection, announcement, timeout), timeout
+    )
+    if found is None and not announcement.every_call_counts:
+        rows = _find_foreign(connection, announcement)
+        found = _choose(connection, announcement, rows, timeout)
+    return found
+
+
+def _choose(
+    connection: Connection, announcement: Announcement, rows: list[Deploy], timeout: int
+) -> Deploy | None:
+    """The deploy among `rows` that is meant: where one is no repeat, another may still be."""
+    while rows:
+        match = find_match(announcement, rows, timeout)
+        if match is None:
+            return None
+        if not match.repeat or not _other_went_live(connection, announcement, match):
+            return match.deploy
+        rows = [row for row in rows if row.id != match.deploy.id]
+    return None
 
 
 def _find_external(connection: Connection, announcement: Announcement) -> Deploy | None:
@@ -93,14 +119,41 @@ def _find_external(connection: Connection, announcement: Announcement) -> Deploy
     return found[0] if found else None
 
 
-def _find_alike(connection: Connection, announcement: Announcement) -> list[Deploy]:
-    """Deploys of the same service and env whose sha begins alike, oldest first."""
-    prefix = announcement.git_sha[:SHA_PREFIX]
+def _find_same(connection: Connection, announcement: Announcement, timeout: int) -> list[Deploy]:
+    """The deploys of the same service, env and sha up to about its time, oldest first."""
+    exact = "and deployed_at = :at" if announcement.every_call_counts else ""
     rows = connection.execute(
-        f"""/* deploys.find_alike */ select {COLUMNS} from deploys
+        f"""/* deploys.find_same */ select {COLUMNS} from deploys
         where project_id = :project_id and service = :service and env = :env
-            and git_sha >= :prefix and git_sha < :after
-        order by deployed_at, id""",
+            and git_sha = :git_sha and deployed_at <= :until {exact}
+        order by deployed_at desc, id desc limit {MOST_CANDIDATES}""",
+        {
+            "project_id": announcement.project_id,
+            "service": announcement.service,
+            "env": announcement.env,
+            "git_sha": announcement.git_sha,
+            "at": announcement.at,
+            # without a time of its own it may end a start that a fast clock put ahead
+            "until": announcement.at + (max(timeout, HOUR) if announcement.at_given else DAY),
+        },
+    ).fetchall()
+    # what ended long before it cannot be meant; tags are not read for nothing
+    since = announcement.at - SAME_DEPLOY_WITHIN
+    near = [r for r in reversed(rows) if r["deployed_at"] >= since or r["status"] in _OPEN]
+    return to_deploys(connection, announcement.project_id, near)
+
+
+def _find_foreign(connection: Connection, announcement: Announcement) -> list[Deploy]:
+    """Deploys that only other sources have announced, about now, whose sha begins alike."""
+    prefix = announcement.git_sha[:SHA_PREFIX]
+    # the source stands in the text so that the API's look-up can use its partial index; the plus
+    # keeps the sha from choosing another: these are found by the time
+    rows = connection.execute(
+        f"""/* deploys.find_foreign */ select {COLUMNS} from deploys
+        where project_id = :project_id and service = :service and env = :env
+            and +git_sha >= :prefix and +git_sha < :after and sources <> '{announcement.source}'
+            and deployed_at >= :begin and deployed_at <= :end
+        limit {MOST_CANDIDATES}""",
         {
             "project_id": announcement.project_id,
             "service": announcement.service,
@@ -108,8 +161,12 @@ def _find_alike(connection: Connection, announcement: Announcement) -> list[Depl
             "prefix": prefix,
             # no text that begins with `prefix` sorts after this one
             "after": prefix + "\U0010ffff",
+            "begin": announcement.at - SAME_DEPLOY_WITHIN,
+            "end": announcement.at + SAME_DEPLOY_WITHIN,
         },
     ).fetchall()
+    # in Python: a sorter in the statement would cost more than the look-up
+    rows.sort(key=lambda row: (row["deployed_at"], row["id"]))
     return to_deploys(connection, announcement.project_id, rows)
 
 
@@ -137,11 +194,17 @@ def _other_went_live(connection: Connection, announcement: Announcement, match: 
     return found is not None
 
 
-def _find_replay(connection: Connection, project_id: int, replay: Replay) -> int | None:
+def _find_replay(connection: Connection, announcement: Announcement, replay: Replay) -> int | None:
     row = connection.execute(
         """/* idempotency.find */ select body_hash, deploy_id from idempotency
-        where project_id = :project_id and route = :route and key = :key""",
-        {"project_id": project_id, "route": replay.route, "key": replay.key},
+        where project_id = :project_id and route = :route and key = :key
+            and created_at > :forgotten""",
+        {
+            "project_id": announcement.project_id,
+            "route": replay.route,
+            "key": replay.key,
+            "forgotten": announcement.received_at - IDEMPOTENCY_DAYS * DAY,
+        },
     ).fetchone()
     if row is None:
         return None
@@ -156,7 +219,10 @@ def _insert_replay(
     connection.execute(
         """/* idempotency.insert */ insert into idempotency
             (project_id, route, key, body_hash, deploy_id, created_at)
-        values (:project_id, :route, :key, :body_hash, :deploy_id, :created_at)""",
+        values (:project_id, :route, :key, :body_hash, :deploy_id, :created_at)
+        on conflict (project_id, route, key) do update set
+            body_hash = excluded.body_hash, deploy_id = excluded.deploy_id,
+            created_at = excluded.created_at""",
         {
             "project_id": announcement.project_id,
             "route": replay.route,

@@ -1,7 +1,10 @@
 """One deploy to and from its rows; the only place that knows the columns."""
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
+
+import msgspec
 
 from miniapm.domain.deploys.values import Commit, Deploy, search_text
 from miniapm.storage.connection import Connection, Row
@@ -50,26 +53,42 @@ def find_tags(
 
 
 def _values(deploy: Deploy) -> dict[str, Any]:
-    values = {name: getattr(deploy, name) for name in Deploy.__struct_fields__ if name != "tags"}
+    values = msgspec.structs.asdict(deploy)
+    del values["tags"]
     values["sources"] = ",".join(deploy.sources)
     values["search"] = search_text(deploy, deploy.tags)
     return values
 
 
+_INSERTED = (*(name for name in Deploy.__struct_fields__ if name != "tags"), "search")
+_MOST_ROWS = 64
+
+
+@cache
+def _insert_sql(rows: int) -> str:
+    places = ", ".join("?" * len(_INSERTED))
+    return f"""/* deploys.insert */ insert into deploys ({", ".join(_INSERTED)})
+        values {", ".join([f"({places})"] * rows)}"""
+
+
 def insert_row(connection: Connection, deploy: Deploy) -> None:
-    connection.execute(
-        """/* deploys.insert */ insert into deploys (
-            id, project_id, service, env, git_sha, status, deployed_at, recorded_at, updated_at,
-            version, external_id, title, description, deployer, url, repository, started_at,
-            hidden_at, sources, key_id, search)
-        values (
-            :id, :project_id, :service, :env, :git_sha, :status, :deployed_at, :recorded_at,
-            :updated_at, :version, :external_id, :title, :description, :deployer, :url,
-            :repository, :started_at, :hidden_at, :sources, :key_id, :search)""",
-        _values(deploy),
-    )
+    insert_rows(connection, [deploy])
     if deploy.tags:
         _insert_tags(connection, deploy)
+
+
+def insert_rows(connection: Connection, deploys: Sequence[Deploy]) -> None:
+    """New deploys, without their tags: a statement for many rows costs a third of one for each."""
+    size = _MOST_ROWS
+    start = 0
+    while start < len(deploys):
+        while size > len(deploys) - start:
+            size //= 2
+        values: list[Any] = []
+        for deploy in deploys[start : start + size]:
+            values += _values(deploy).values()
+        connection.execute(_insert_sql(size), values)
+        start += size
 
 
 def update_row(connection: Connection, deploy: Deploy) -> None:

@@ -39,7 +39,10 @@ class Call:
 
     async def authorise(self, scope: str) -> Key:
         """The caller's key, which has `scope`. The key comes as `Bearer`, or raw."""
-        self.key = key = await self.context.keyring.get(self._secret())
+        keyring = self.context.keyring
+        # kept before it is judged: a refusal belongs to the project of its key
+        self.key = key = await keyring.find(self._secret())
+        keyring.use(key)
         key.refuse_without(scope)
         return key
 

@@ -1,0 +1,148 @@
+"""Refused ingest calls are kept: hooks rarely look at the answer, so somebody else must."""
+
+import json
+from typing import Any
+
+import httpx2
+import pytest
+
+from miniapm.clock import SECOND
+from miniapm.domain.keys import READ
+from miniapm.exceptions import Invalid
+from miniapm.storage.connection import Connection
+from miniapm.storage.refusals import KEPT_PER_PROJECT, find_refusals
+from miniapm.web.refusals import KEPT_PER_SECOND, mask_secrets
+from tests import factories
+from tests.conftest import Server
+
+
+def post(
+    server: Server, key: str | None, body: bytes = b"{}", path: str = "/ingest/deploys"
+) -> httpx2.Response:
+    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+    return server.http.post(path, content=body, headers=headers)
+
+
+def flush(connection: Connection) -> None:
+    """A write of nothing: when it is done, all that came before it is on disk."""
+
+
+def refusals(server: Server) -> list[dict[str, Any]]:
+    server.run(server.running.context.database.write(flush))
+    return server.rows("select * from refusals order by id")
+
+
+def test_a_refusal_is_kept_with_what_is_needed_to_mend_it(server: Server) -> None:
+    key = server.make_key()
+    answer = post(server, key, b'{"version": 5, "title": "t"}')
+    [row] = refusals(server)
+    [known] = server.rows("select id, project_id from keys")
+    assert (row["project_id"], row["key_id"]) == (known["project_id"], known["id"])
+    assert (row["route"], row["status"]) == ("/ingest/deploys", 400)
+    assert row["refused_at"] == server.clock()
+    assert row["message"] == answer.json()["message"]
+    assert json.loads(row["fields"]) == {
+        "git_sha": "is required",
+        "version": "must be text, not a number",
+    }
+    assert row["body"] == b'{"version": 5, "title": "t"}'
+
+
+def test_each_way_to_be_refused_is_kept(server: Server) -> None:
+    reader = server.make_key(READ)
+    ended = server.make_key(expires_at=server.clock())
+    key = server.make_key()
+    good = b'{"commitSha": "a", "environmentName": "b"}'
+    wanted = [
+        post(server, None, good).status_code,
+        post(server, "unknown", good).status_code,
+        post(server, reader, good).status_code,
+        post(server, ended, good).status_code,
+        post(server, key, b"x" * (2**20 + 1)).status_code,
+        post(server, key, b"{}", "/deployments").status_code,
+    ]
+    assert wanted == [401, 401, 403, 403, 413, 400]
+    rows = refusals(server)
+    assert [row["status"] for row in rows] == wanted
+    assert [row["route"] for row in rows] == ["/ingest/deploys"] * 5 + ["/deployments"]
+    # what nobody's key sent belongs to nobody
+    assert [row["project_id"] == 0 for row in rows] == [True, True, False, False, False, False]
+    assert [row["body"][:42] for row in rows[:4]] == [good] * 4
+
+
+def test_what_was_taken_is_no_refusal(server: Server) -> None:
+    post(server, server.make_key(), b'{"git_sha": "a"}')
+    server.http.get("/ingest/deploys")
+    assert refusals(server) == []
+
+
+def test_only_the_first_two_kilobytes_are_kept(server: Server) -> None:
+    post(server, server.make_key(), b'{"a": "' + b"x" * 10_000 + b'"}')
+    [row] = refusals(server)
+    assert len(row["body"]) == 2048
+
+
+def test_the_last_200_of_a_project_are_kept(server: Server) -> None:
+    server.run(factories.insert_project(server.running.context, "other"))
+    key, other = server.make_key(), server.make_key(project="other")
+    post(server, other, b'{"first": 1}')
+    context = server.running.context
+    known = server.run(context.keyring.find(key))
+
+    async def refuse_many() -> None:
+        for number in range(KEPT_PER_PROJECT + 5):
+            context.refusals.record("/x", known, Invalid("No."), b'{"n": %d}' % number)
+            server.clock.move(SECOND)
+
+    server.run(refuse_many())
+    rows = refusals(server)
+    assert len(rows) == KEPT_PER_PROJECT + 1
+    assert rows[0]["body"] == b'{"first": 1}'
+    assert [rows[1]["body"], rows[-1]["body"]] == [b'{"n": 5}', b'{"n": 204}']
+    project_id = rows[-1]["project_id"]
+    newest = server.run(server.running.context.database.read(find_refusals, project_id, 2))
+    assert [refusal.body for refusal in newest] == [b'{"n": 204}', b'{"n": 203}']
+
+
+def test_a_flood_of_strangers_hides_no_refusal_of_a_project(server: Server) -> None:
+    for _ in range(KEPT_PER_SECOND + 20):
+        assert post(server, None).status_code == 401
+    post(server, server.make_key())
+    rows = refusals(server)
+    assert [row["project_id"] == 0 for row in rows] == [True] * KEPT_PER_SECOND + [False]
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        (b'{"a": "proj_abcDEF123"}', b'{"a": "***"}'),
+        (b'{"password": "a b c", "b": 1}', b'{"password": ***, "b": 1}'),
+        (b'{"api_key":"x","API-KEY":"y"}', b'{"api_key":***,"API-KEY":***}'),
+        (b"{'db_secret': 'x y'}", b"{'db_secret': ***}"),
+        (b"token=abc&git_sha=1", b"token=***&git_sha=1"),
+        (b"Authorization: Bearer abc.def", b"Authorization: ***"),
+        (b'{"authorization": "Bearer abc def"}', b'{"authorization": ***}'),
+        (b'{"url": "https://bot:hunter2@git.example/x"}', b'{"url": "https://***git.example/x"}'),
+        (b'{"token": "cut sho', b'{"token": ***'),
+        (b'{"git_sha": "abc", "tokens_used": 5}', b'{"git_sha": "abc", "tokens_used": ***}'),
+        (b'{"git_sha": "abc", "description": "t"}', b'{"git_sha": "abc", "description": "t"}'),
+    ],
+)
+def test_credentials_are_masked(body: bytes, kept: bytes) -> None:
+    masked = mask_secrets(body)
+    assert b"abc def" not in masked
+    assert masked == kept
+
+
+def test_masking_takes_no_time_whatever_is_sent() -> None:
+    for body in (b"a" * 2048, b"token" * 400, b"://" * 680, b"token=Bearer " * 150, b"'" * 2048):
+        for _ in range(20):
+            mask_secrets(body)
+
+
+def test_a_flood_of_fields_is_one_short_row(server: Server) -> None:
+    commits = [{"sha": 5} for _ in range(1000)]
+    answer = post(server, server.make_key(), json.dumps({"commits": commits}).encode())
+    assert answer.status_code == 400
+    [row] = refusals(server)
+    assert len(row["message"]) < 200
