@@ -1,0 +1,450 @@
+"""Byte caps and deadlines below ASGI: a subclass of uvicorn's httptools protocol (exactly pinned).
+
+What always holds: no head and no trailer grows past its cap plus one piece, no client holds a
+connection for ever, and an answer made here is JSON, carries the server's headers and can be read
+by a client that is still sending.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Coroutine, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from inspect import CORO_CREATED, getcoroutinestate
+from typing import Any, ClassVar, Final
+from urllib.parse import unquote_to_bytes
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from uvicorn._types import ASGI3Application
+from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+from uvicorn.server import ServerState
+
+# What a connection reads: nothing yet, a request's head, its body, or input to throw away.
+IDLE: Final = 0
+HEAD: Final = 1
+BODY: Final = 2
+REFUSED: Final = 3
+
+BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolLimits:
+    """What one connection may cost before it is refused or cut."""
+
+    header_bytes: int = 32 * 1024
+    """Request line and headers together; also trailers, and what stands between two chunks."""
+    header_count: int = 100
+    header_seconds: float = 10.0
+    """From the connection, or a later request's first byte, to the end of its headers."""
+    body_seconds: float = 30.0
+    """From the end of the headers to the end of the body, however it trickles."""
+    pipeline_count: int = 100
+    """Requests that may wait behind the one being answered; each costs more than its bytes."""
+    write_seconds: float = 30.0
+    """How long a client may take no byte of an answer that waits for it."""
+    linger_seconds: float = 5.0
+    """How long input is still thrown away after a refusal, so that the client can read it."""
+    linger_bytes: int = 32 * 1024 * 1024
+    drain_seconds: float = 2.0
+    """How long a connection may go on after shutdown; below uvicorn's graceful timeout."""
+
+
+def make_protocol(limits: ProtocolLimits) -> type[HttpToolsProtocol]:
+    """The protocol class with these limits, for `uvicorn.Config(http=..., ws="none")`."""
+    return type("LimitedProtocol", (BoundedProtocol,), {"__slots__": (), "limits": limits})
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection. A timer is armed only for what is still missing after the bytes at hand."""
+
+    # uvicorn's own attributes fill a shared-key dict (30 names); past that every access is slower.
+    __slots__ = (
+        "_active",
+        "_arrival_timer",
+        "_discarded_bytes",
+        "_end_timer",
+        "_header_bytes",
+        "_header_count",
+        "_idle_since",
+        "_last_answer",
+        "_lingering",
+        "_pending_bytes",
+        "_run",
+        "_stage",
+        "_stopping",
+        "_task",
+        "_write_timer",
+    )
+
+    limits: ClassVar[ProtocolLimits]
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._header_bytes = self.limits.header_bytes
+        self._header_count = self.limits.header_count
+        self._stage = IDLE
+        # Of the unfinished head or trailers; from below zero where a piece held other bytes too.
+        self._pending_bytes = 0
+        self._discarded_bytes = 0
+        self._idle_since = 0.0
+        self._last_answer = b""
+        self._lingering = False
+        self._stopping = False
+        self._active: RequestResponseCycle | None = None
+        self._run: Coroutine[Any, Any, None] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._arrival_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
+        self._end_timer: asyncio.TimerHandle | None = None
+        self.url = b""
+
+    # Reading
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        # Every unsent byte pauses, so that pause_writing sees each client that does not read.
+        transport.set_write_buffer_limits(high=0)
+        self._arrival_timer = self.loop.call_later(self.limits.header_seconds, self._on_late)
+
+    def data_received(self, data: bytes) -> None:
+        if self._stage == REFUSED:
+            self._discarded_bytes += len(data)
+            if self._discarded_bytes > self.limits.linger_bytes:
+                self.transport.abort()
+            return
+        for piece in (data,) if len(data) <= self._header_bytes else self._split(data):
+            if self._stage == IDLE:
+                self._stage = HEAD
+                self._pending_bytes = 0
+            try:
+                self.parser.feed_data(piece)
+            except HttpParserUpgrade as upgrade:
+                self._feed_without_upgrade(piece, upgrade)
+            except HttpParserError as error:
+                self._refuse_invalid(error)
+            if self._stage != IDLE or self.url:
+                self._count_piece(len(piece))
+                if self._stage == REFUSED:
+                    return
+        if self._stage != IDLE:
+            if self._arrival_timer is None:
+                self._await_rest()
+        elif self.cycle.response_complete:
+            self._await_next()  # answered before its body was in
+
+    def _split(self, data: bytes) -> Iterable[memoryview]:
+        view = memoryview(data)
+        for start in range(0, len(data), self._header_bytes):
+            yield view[start : start + self._header_bytes]
+
+    def _count_piece(self, size: int) -> None:
+        """Count what a piece added to a request that is still arriving, and refuse too much."""
+        if self._stage == REFUSED:
+            return
+        if self._stage == IDLE:
+            self._stage = HEAD  # begun in the same piece, behind a whole request
+        self._pending_bytes += size
+        fields = len(self.headers or ())
+        if self._pending_bytes > self._header_bytes or fields > self._header_count:
+            self._refuse_headers()
+
+    def _feed_without_upgrade(self, piece: bytes | memoryview, upgrade: HttpParserUpgrade) -> None:
+        """Parse an Upgrade as the ordinary request that it also is; llhttp would skip its body."""
+        version = self.parser.get_http_version().encode()
+        head = [
+            b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, version),
+            *(b"%b: %b\r\n" % field for field in self.headers if field[0] != b"upgrade"),
+            b"\r\n",
+        ]
+        piece = b"".join([*head, piece[upgrade.args[0] :]])
+        self.parser = HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        try:
+            self.parser.feed_data(piece)
+        except HttpParserUpgrade:
+            # A client sends one Upgrade and waits; a second in the same piece is a flood.
+            self._refuse(400, "invalid", "The connection cannot be upgraded.")
+        except HttpParserError as error:
+            self._refuse_invalid(error)
+
+    def on_headers_complete(self) -> None:
+        if len(self.headers) > self._header_count or (
+            # Zero: the whole head was in one piece, which is never larger than the cap.
+            self._pending_bytes and self._count_head_bytes() > self._header_bytes
+        ):
+            self._refuse_headers()
+            raise HttpParserError("headers too large")
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise HttpParserError("CONNECT is not for servers")
+            return
+        if b"%" in self.url:
+            _check_path(self.url)
+        super().on_headers_complete()
+        self._stage = BODY
+        self._pending_bytes = -self._header_bytes
+        # Trailers go into a list that nobody reads, not into the scope that the app has by now.
+        self.headers = []
+        if self._arrival_timer is not None:
+            self._cancel_arrival_timer()
+        if self.pipeline:
+            if len(self.pipeline) > self.limits.pipeline_count:
+                self._refuse(429, "rate_limited", "Too many requests wait on this connection.")
+                raise HttpParserError("too many pipelined requests")
+            # uvicorn stops reading here, and would not see the client leave a silent stream.
+            self.flow.resume_reading()
+
+    def _count_head_bytes(self) -> int:
+        line = len(self.parser.get_method()) + len(self.url) + len("  HTTP/1.1\r\n\r\n")
+        return line + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def on_body(self, body: bytes) -> None:
+        self._pending_bytes = -self._header_bytes
+        cycle = self.cycle
+        if not cycle.response_complete:
+            cycle.body += body
+            unread_bytes = len(cycle.body)
+            if self.pipeline:
+                unread_bytes = sum(len(queued.body) for queued, _ in self.pipeline)
+            if unread_bytes > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()
+            cycle.message_event.set()
+
+    def on_message_complete(self) -> None:
+        if self._stage != BODY:
+            return  # an Upgrade, about to be fed again
+        self._stage = IDLE
+        self._pending_bytes = -self._header_bytes
+        self.url = b""
+        if self._arrival_timer is not None:
+            self._cancel_arrival_timer()
+        cycle = self.cycle
+        if not cycle.response_complete:
+            cycle.more_body = False
+            cycle.message_event.set()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._active = cycle
+        self._run = cycle.run_asgi(app)
+        self._task = task = self.loop.create_task(self._run)
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._await_next()
+
+    # Deadlines
+
+    def _await_next(self) -> None:
+        # One timer that looks at the clock is cheaper than one made and cancelled per request.
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def timeout_keep_alive_handler(self) -> None:
+        self.timeout_keep_alive_task = None
+        if self._stage != IDLE or not self.cycle.response_complete:
+            return
+        seconds_left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if seconds_left > 0:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                seconds_left, self.timeout_keep_alive_handler
+            )
+        else:
+            self.transport.close()
+
+    def _await_rest(self) -> None:
+        limits = self.limits
+        seconds = limits.header_seconds if self._stage == HEAD else limits.body_seconds
+        self._arrival_timer = self.loop.call_later(seconds, self._on_late)
+        if self._stage == BODY:
+            self.cycle.transport = _EarlyAnswerTransport(self, self.cycle)
+
+    def _cancel_arrival_timer(self) -> None:
+        if self._arrival_timer is not None:
+            self._arrival_timer.cancel()
+            self._arrival_timer = None
+
+    def _on_late(self) -> None:
+        if self._stage == IDLE:
+            self.transport.close()
+        else:
+            part = "headers" if self._stage == HEAD else "body"
+            self._refuse(408, "request_timeout", f"The request's {part} took too long to arrive.")
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._await_writing()
+
+    def resume_writing(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+        super().resume_writing()
+
+    def _await_writing(self) -> None:
+        unsent_bytes = self.transport.get_write_buffer_size()
+        self._write_timer = self.loop.call_later(
+            self.limits.write_seconds, self._check_writing, unsent_bytes
+        )
+
+    def _check_writing(self, unsent_bytes: int) -> None:
+        if self.transport.get_write_buffer_size() < unsent_bytes:
+            self._await_writing()
+        else:
+            self.transport.abort()
+
+    # Refusing and closing
+
+    def _refuse_headers(self) -> None:
+        self._refuse(431, "headers_too_large", "The request line and headers are too large.")
+
+    def _refuse_invalid(self, error: HttpParserError) -> None:
+        if self._stage != REFUSED:
+            # The reason is llhttp's or ours; the bytes that were sent are in neither.
+            logger.debug("invalid HTTP: %s", error)
+            self._refuse(400, "invalid", "The request is not valid HTTP.")
+
+    def _refuse(self, status: int, code: str, message: str) -> None:
+        """Stop parsing for good and make this the connection's last answer, after those due."""
+        self._cancel_arrival_timer()
+        self._last_answer = self._encode_answer(status, code, message)
+        due: RequestResponseCycle | None = self.cycle
+        if self._stage == BODY and self.pipeline:
+            self.pipeline.popleft()
+            due = self.pipeline[0][0] if self.pipeline else self._active
+        elif self._stage == BODY:
+            self._abandon(self.cycle)
+            due = None
+        self._stage = REFUSED
+        if due is None or due.response_complete:
+            self._finish()
+        else:
+            due.on_response = self._finish
+            self.flow.resume_reading()
+
+    def _abandon(self, cycle: RequestResponseCycle) -> None:
+        """Take a request from the app: it never runs if it has not yet, else it is told."""
+        if cycle.response_started:
+            self._last_answer = b""
+        if not cycle.response_complete:
+            _disconnect(cycle)
+        if self._task and self._run and getcoroutinestate(self._run) == CORO_CREATED:
+            self._task.cancel()
+
+    def _encode_answer(self, status: int, code: str, message: str) -> bytes:
+        body = b'{"error":"%b","message":"%b"}' % (code.encode(), message.encode())
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+        ]
+        if status in (429, 503):
+            headers.append((b"retry-after", b"5"))
+        lines = (b"%b: %b\r\n" % header for header in headers)
+        return b"".join([STATUS_LINE[status], *lines, b"\r\n", body])
+
+    def _finish(self) -> None:
+        """Send the last answer, then throw input away until the client closes or time is up.
+
+        Closing with input unread resets the connection, which takes the answer from the client.
+        """
+        if self._lingering or self.transport.is_closing():
+            return
+        self._unset_keepalive_if_required()
+        self.transport.write(self._last_answer)
+        if self._stopping:
+            self.transport.close()
+            return
+        self._lingering = True
+        self._end_timer = self.loop.call_later(self.limits.linger_seconds, self.transport.abort)
+        with suppress(OSError):  # the client may be gone already
+            self.transport.write_eof()
+        self.flow.resume_reading()
+
+    def close_after(self, cycle: RequestResponseCycle) -> None:
+        """Close behind a response; if its request is still arriving, without a reset."""
+        if self._stage == BODY and cycle is self.cycle:
+            self._cancel_arrival_timer()
+            self._stage = REFUSED
+            self._finish()
+        elif not self._lingering:
+            self.transport.close()
+
+    def shutdown(self) -> None:
+        """Close what waits for its client at once; give whole requests `drain_seconds` to end."""
+        self._stopping = True
+        if self._end_timer is not None:
+            self._end_timer.cancel()
+        self._end_timer = self.loop.call_later(self.limits.drain_seconds, self.transport.abort)
+        if self._lingering:
+            self.transport.close()
+        elif self._stage == IDLE:
+            super().shutdown()
+        elif self._stage != REFUSED:
+            self._refuse(503, "busy", "The server is restarting; send the request again.")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        for timer in (self._arrival_timer, self._write_timer, self._end_timer):
+            if timer is not None:
+                timer.cancel()
+        # uvicorn tells the newest request only; with pipelining an older one is being answered.
+        if self._active is not None and not self._active.response_complete:
+            _disconnect(self._active)
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+
+
+class _EarlyAnswerTransport(asyncio.Transport):
+    """What an answer is written to that may be complete before its request is."""
+
+    def __init__(self, protocol: BoundedProtocol, cycle: RequestResponseCycle) -> None:
+        super().__init__()
+        self._protocol = protocol
+        self._cycle = cycle
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self._protocol.transport.write(data)
+
+    def is_closing(self) -> bool:
+        return self._protocol.transport.is_closing()
+
+    def close(self) -> None:
+        self._protocol.close_after(self._cycle)
+
+
+def _disconnect(cycle: RequestResponseCycle) -> None:
+    cycle.disconnected = True
+    cycle.message_event.set()
+
+
+def _check_path(url: bytes) -> None:
+    path = url.partition(b"?")[0]
+    if BAD_ESCAPE.search(path):
+        raise HttpParserError("bad escape in path")
+    unquote_to_bytes(path).decode("utf-8")
