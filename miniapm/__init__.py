@@ -7,7 +7,7 @@ so importing the package costs nothing.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from miniapm.client import record_deploy
+    from miniapm.client.recording import record_deploy
 
 __all__ = ["__version__", "record_deploy"]
 
@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> Any:
     if name == "record_deploy":
-        from miniapm.client import record_deploy
+        from miniapm.client.recording import record_deploy
 
         return record_deploy
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

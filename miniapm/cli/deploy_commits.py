@@ -1,0 +1,109 @@
+"""The commits that a deploy brings: those since the revision that is live where it goes."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+
+from miniapm.client.deadline import Deadline
+from miniapm.client.git import MOST_COMMITS, Commit, Git, GitFailed, NoRepository, same_revision
+from miniapm.client.remote import Found, Server, explain, get_json
+
+_MUCH_TEXT = 500_000  # bytes of messages and authors; the server takes bodies of 1 MiB
+
+
+@dataclass(frozen=True, slots=True)
+class _Previous:
+    """The revision that is live; `sha` is None where nothing is, `note` says why it is unknown."""
+
+    sha: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Asks the server which revision is live where this deploy goes."""
+
+    server: Server | None
+    deadline: Deadline
+    body: Mapping[str, object]
+    until: str | None
+
+    def find_previous(self) -> _Previous:
+        if self.server is None:
+            return _Previous(note="MINIAPM_URL and MINIAPM_API_KEY are needed to ask for it")
+        place = {name: str(self.body[name]) for name in ("env", "service") if self.body[name]}
+        # Without both, the server's answer may hold other places' deploys: look at more than one.
+        query = {**place, "status": "succeeded", "limit": "1" if len(place) == 2 else "50"}
+        if self.until:
+            query["until"] = self.until
+        answer = get_json(self.server, "/api/v1/deploys", self.deadline, query, retry=False)
+        if not isinstance(answer, Found):
+            return _Previous(note=explain(answer))
+        return _newest(answer.value)
+
+
+def _newest(value: object) -> _Previous:
+    items = value.get("items") if isinstance(value, dict) else None
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        return _Previous(note="the server's answer is no list of deploys")
+    if len({(item.get("env"), item.get("service")) for item in items}) > 1:
+        return _Previous(
+            note="there are several environments or services; give --env and --service"
+        )
+    sha = items[0].get("git_sha") if items else None
+    return _Previous(sha=sha if isinstance(sha, str) else None)
+
+
+def find_commits(sha: str, git: Git, asker: Asker) -> tuple[list[dict[str, str]], tuple[str, ...]]:
+    """What this deploy brings, newest first, and notes for a person.
+
+    The head alone where it cannot be known. A first deploy brings the head alone, too: the whole
+    history would give an absurd lead time.
+    """
+    commits, notes = _find(sha, git, asker)
+    return [_as_json(commit) for commit in _within_limits(commits)], notes
+
+
+def _find(sha: str, git: Git, asker: Asker) -> tuple[list[Commit], tuple[str, ...]]:
+    try:
+        if not git.find(sha):
+            return [], (f"commits are left out: the repository here has no commit {sha[:12]}",)
+        previous = asker.find_previous()
+        if previous.sha and same_revision(previous.sha, sha):
+            return [], ()
+        if previous.sha and git.share_history(previous.sha, sha):
+            commits = git.commits(f"{previous.sha}..{sha}", MOST_COMMITS + 1)
+            cut = (f"only the newest {MOST_COMMITS:,} commits are sent",)
+            return commits[:MOST_COMMITS], cut if len(commits) > MOST_COMMITS else ()
+        notes = _why_head_alone(previous, git)
+        return git.commits(sha, 1), notes
+    except NoRepository:
+        return [], ()
+    except GitFailed as error:
+        return [], (f"commits are left out: {error}",)
+
+
+def _why_head_alone(previous: _Previous, git: Git) -> tuple[str, ...]:
+    head_alone = "only the head commit is sent"
+    if previous.note:
+        return (f"{head_alone}: the previous deploy is unknown: {previous.note}",)
+    if not previous.sha:
+        return ()
+    if git.is_shallow():
+        reason = "this clone is shallow: fetch the history (fetch-depth: 0, GIT_DEPTH: 0)"
+    else:
+        reason = f"the repository here does not know {previous.sha[:12]}, the previous deploy"
+    return (f"{head_alone}: {reason}",)
+
+
+def _within_limits(commits: list[Commit]) -> list[Commit]:
+    """First lines alone where there is much text: lead time needs shas and times, not prose."""
+    if sum(len(f"{one.author}{one.message}".encode()) for one in commits) <= _MUCH_TEXT:
+        return commits
+    return [
+        replace(one, author=one.author[:50], message=one.message.partition("\n")[0][:120])
+        for one in commits
+    ]
+
+
+def _as_json(commit: Commit) -> dict[str, str]:
+    return {name: value for name, value in asdict(commit).items() if value}

@@ -1,0 +1,505 @@
+"""`miniapm deploy` as hooks run it: with an environment, a repository and a server."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from miniapm.cli.deploy import deploy
+from tests.client.git_repository import GitRepository, git_environment
+from tests.client.recording_server import (
+    RecordingServer,
+    Reply,
+    closed_port_url,
+    recording_server,
+    silent_server,
+)
+
+KEY = "proj_TheSecretThatMustNeverBeSeen0123456789"
+SECRET = "postgres://root:hunter2@db.internal/shop"
+SHA = "0123456789abcdef0123456789abcdef01234567"
+AWAY = "see that the server runs at MINIAPM_URL"
+PROCESS = """
+import typer
+from miniapm.cli.deploy import deploy
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+app.command()(deploy)
+app()
+"""
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+app.command()(deploy)
+
+
+@dataclass(frozen=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """Runs the command in a directory, `work` by default, with only these variables."""
+
+    home: Path
+    url: str
+
+    def environment(self, environ: dict[str, str]) -> dict[str, str]:
+        settings = {"MINIAPM_URL": self.url, "MINIAPM_API_KEY": KEY, "DATABASE_URL": SECRET}
+        return git_environment(self.home) | settings | environ
+
+    def __call__(self, *arguments: str, cwd: Path | None = None, **environ: str) -> Done:
+        environment = self.environment(environ)
+        with pytest.MonkeyPatch.context() as patch:
+            for name in list(os.environ):
+                patch.delenv(name)
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            patch.chdir(cwd or self.home / "work")
+            result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+        return Done(result.exit_code, result.stdout, result.stderr)
+
+    def process(self, *arguments: str, **environ: str) -> Done:
+        """The same in a process of its own."""
+        result = subprocess.run(
+            [sys.executable, "-c", PROCESS, *arguments],
+            cwd=self.home / "work",
+            env=self.environment(environ),
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        return Done(result.returncode, result.stdout, result.stderr)
+
+
+@pytest.fixture
+def server() -> Iterator[RecordingServer]:
+    with recording_server() as server:
+        yield server
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> GitRepository:
+    return GitRepository(tmp_path / "work")
+
+
+@pytest.fixture
+def run(tmp_path: Path, server: RecordingServer) -> Run:
+    (tmp_path / "work").mkdir(exist_ok=True)
+    return Run(tmp_path, server.url)
+
+
+def body(server: RecordingServer) -> Any:
+    return server.posts[-1].json()
+
+
+def assert_warned(result: Done, expected: str, code: int = 0) -> None:
+    assert result.returncode == code
+    assert result.stdout == ""
+    assert result.stderr.startswith("miniapm: warning: deploy not recorded: ")
+    assert result.stderr.count("\n") == 1
+    assert expected in result.stderr
+    assert KEY not in result.stderr
+
+
+def test_everything_from_git(run: Run, server: RecordingServer, repository: GitRepository) -> None:
+    sha = repository.commit("Fix the till", GIT_COMMITTER_DATE="2024-01-15T14:30:00Z")
+    repository.git("tag", "v1.2.3")
+    repository.git("remote", "add", "origin", "https://ann:t0ken@git.example.com/acme/shop.git")
+    result = run.process()
+    page = f"{server.url}/p/default/deploys/42"
+    assert result.stdout == f"recorded the deploy of {sha} (v1.2.3): {page}\n"
+    assert (result.stderr, result.returncode) == ("", 0)
+    sent = body(server)
+    commit = sent.pop("commits")[0]
+    assert commit.pop("timestamp").startswith("2024-01-15T14:30:00")
+    assert commit == {"sha": sha, "author": "Ann", "message": "Fix the till"}
+    assert sent == {
+        "git_sha": sha,
+        "version": "v1.2.3",
+        "deployer": "Ann",
+        "repository": "https://git.example.com/acme/shop.git",
+    }
+
+
+def test_flags_beat_everything(run: Run, server: RecordingServer) -> None:
+    result = run(
+        *("--sha", SHA, "--version", "v9", "--env", "staging", "--service", "web"),
+        *("--deployer", "bob", "--title", "A title", "--description", "two\nlines"),
+        *("--tag", "one", "--tag", "two", "--tag", "", "--status", "failed", "--id", "run-1"),
+        *("--timestamp", "2024-01-15T14:30:00+01:00", "--started-at", "1705325000"),
+        *("--url", "https://ci/1", "--repository", "https://u:p@git.example.com/a"),
+        *("--idempotency-key", "once"),
+        CI_COMMIT_SHA="f" * 40,
+        CI_COMMIT_TAG="v8",
+        CI_ENVIRONMENT_NAME="production",
+        GITLAB_USER_LOGIN="ann",
+        KAMAL_RECORDED_AT="2020-01-15T14:30:00Z",
+        KAMAL_RUNTIME="5",
+    )
+    assert result.returncode == 0
+    assert " (v9) to staging: http" in result.stdout
+    assert body(server) == {
+        "git_sha": SHA,
+        "version": "v9",
+        "env": "staging",
+        "service": "web",
+        "deployer": "bob",
+        "title": "A title",
+        "description": "two\nlines",
+        "tags": ["one", "two"],
+        "status": "failed",
+        "timestamp": "2024-01-15T14:30:00+01:00",
+        "started_at": "1705325000",
+        "url": "https://ci/1",
+        "repository": "https://git.example.com/a",
+        "id": "run-1",
+    }
+    assert server.posts[0].headers["idempotency-key"] == "once"
+
+
+def test_another_sha_is_not_given_the_pipelines_version(run: Run, server: RecordingServer) -> None:
+    run("--sha", SHA, CI_COMMIT_SHA="f" * 40, CI_COMMIT_TAG="v8")
+    assert body(server) == {"git_sha": SHA}
+    run("--sha", SHA[:8], CI_COMMIT_SHA=SHA, CI_COMMIT_TAG="v8")
+    assert body(server) == {"git_sha": SHA[:8], "version": "v8"}
+
+
+def test_kamals_dirty_version(run: Run, server: RecordingServer) -> None:
+    version = f"{SHA}_uncommitted_0123456789abcdef"
+    run(KAMAL_VERSION=version, KAMAL_SERVICE="shop", KAMAL_COMMAND="deploy")
+    assert body(server) == {"git_sha": SHA, "version": version, "service": "shop"}
+
+
+def test_kamals_rollback_names_what_goes_live(
+    run: Run, server: RecordingServer, repository: GitRepository
+) -> None:
+    old = repository.commit("one")
+    repository.git("tag", "v1")
+    repository.commit("two")
+    run(KAMAL_VERSION="v1", KAMAL_COMMAND="rollback")
+    assert (body(server)["git_sha"], body(server)["version"]) == (old, "v1")
+    run(KAMAL_VERSION="elsewhere", KAMAL_COMMAND="rollback")
+    assert (body(server)["git_sha"], body(server)["version"]) == ("elsewhere", "elsewhere")
+
+
+def test_a_version_that_kamal_was_given(
+    run: Run, server: RecordingServer, repository: GitRepository
+) -> None:
+    head = repository.commit("one")
+    run(KAMAL_VERSION="build-5", KAMAL_COMMAND="deploy")
+    assert (body(server)["git_sha"], body(server)["version"]) == (head, "build-5")
+
+
+def test_capistranos_release(run: Run, server: RecordingServer, tmp_path: Path) -> None:
+    (tmp_path / "work" / "REVISION").write_text(f"{SHA}\n")
+    assert run().returncode == 0
+    assert body(server) == {"git_sha": SHA}
+
+
+def test_secrets_of_the_environment_stay_there(
+    run: Run, server: RecordingServer, repository: GitRepository
+) -> None:
+    repository.commit("one")
+    run("--json", KAMAL_REGISTRY_PASSWORD=SECRET, GITHUB_TOKEN=SECRET, CI_JOB_TOKEN=SECRET)
+    assert len(server.received) == 2
+    assert SECRET.encode() not in server.everything()
+    assert KEY.encode() not in b"".join(one.body for one in server.received)
+
+
+def listed(sha: str, env: str = "production", service: str = "shop") -> dict[str, str]:
+    return {"id": "1", "git_sha": sha, "env": env, "service": service}
+
+
+def shas(server: RecordingServer) -> list[str]:
+    return [commit["sha"] for commit in body(server).get("commits", [])]
+
+
+def test_commits_since_the_previous_deploy(
+    run: Run, server: RecordingServer, repository: GitRepository
+) -> None:
+    first, second, third = (repository.commit(name) for name in ("one", "two", "three"))
+    server.listing = [listed(first)]
+    result = run("--env", "production", "--service", "shop")
+    assert (shas(server), result.stderr) == ([third, second], "")
+    (question,) = server.gets
+    assert question.path == ("/api/v1/deploys?env=production&service=shop&status=succeeded&limit=1")
+    assert question.headers["authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("arguments", [("--no-commits",), ("--sha", "release-7")])
+def test_without_commits_nothing_is_asked(
+    run: Run, server: RecordingServer, repository: GitRepository, arguments: tuple[str, ...]
+) -> None:
+    repository.commit("one")
+    assert run(*arguments).stderr == ""
+    assert "commits" not in body(server)
+    assert server.gets == []
+
+
+def test_a_first_deploy_does_not_bring_the_whole_history(
+    run: Run, server: RecordingServer, repository: GitRepository
+) -> None:
+    _, second = repository.commit("one"), repository.commit("two")
+    assert run().stderr == ""
+    assert shas(server) == [second]
+
+
+def test_the_same_or_an_older_revision_brings_nothing(
+    run: Run, server: RecordingServer, repository: GitRepository
+) -> None:
+    first, second = repository.commit("one"), repository.commit("two")
+    server.listing = [listed(second[:10])]
+    assert run().stderr == ""
+    assert shas(server) == []
+    assert run("--sha", first).stderr == ""
+    assert shas(server) == []
+
+
+def test_a_backfill_asks_for_what_was_live_then(
+    run: Run, server: RecordingServer, repository: GitRepository
+) -> None:
+    repository.commit("one")
+    run("--timestamp", "2024-01-15T14:30:00Z")
+    assert server.gets[0].path.endswith("&until=2024-01-15T14%3A30%3A00Z")
+
+
+def assert_head_alone(
+    run: Run, server: RecordingServer, head: str, note: str, cwd: Path | None = None
+) -> None:
+    result = run(cwd=cwd)
+    assert result.returncode == 0
+    assert result.stdout.startswith("recorded ")
+    assert result.stderr.startswith("miniapm: note: only the head commit is sent: ")
+    assert result.stderr.count("\n") == 1
+    assert note in result.stderr
+    assert shas(server) == [head]
+
+
+def test_a_shallow_clone(
+    run: Run, server: RecordingServer, repository: GitRepository, tmp_path: Path
+) -> None:
+    first, second = repository.commit("one"), repository.commit("two")
+    repository.git("clone", "-q", "--depth=1", repository.path.as_uri(), str(tmp_path / "clone"))
+    server.listing = [listed(first)]
+    assert_head_alone(run, server, second, "fetch-depth: 0", tmp_path / "clone")
+
+
+@pytest.mark.parametrize("previous", ["f" * 40, "--all", "v1; id"])
+def test_an_unknown_previous_revision(
+    run: Run, server: RecordingServer, repository: GitRepository, previous: str
+) -> None:
+    repository.commit("one")
+    head = repository.commit("two")
+    server.listing = [listed(previous)]
+    assert_head_alone(run, server, head, f"does not know {previous[:12]}")
+
+
+def test_several_environments_need_a_name(
+    run: Run, server: RecordingServer, repository: GitRepository
+) -> None:
+    first = repository.commit("one")
+    head = repository.commit("two")
+    server.listing = [listed(first), listed(first, env="staging")]
+    assert_head_alone(run, server, head, "give --env and --service")
+
+
+@pytest.mark.parametrize(
+    ("reply", "note"),
+    [
+        (Reply.json(403, {"message": "No."}), "answered 403, No"),
+        (Reply.json(200, []), "no list of deploys"),
+        (Reply(503, {}, b""), "answered 503"),
+        (Reply(200, {}, b"["), "without JSON"),
+    ],
+)
+def test_a_server_that_does_not_tell_the_previous_deploy(
+    run: Run, server: RecordingServer, repository: GitRepository, reply: Reply, note: str
+) -> None:
+    head = repository.commit("one")
+    server.replies = [reply]
+    assert_head_alone(run, server, head, note)
+
+
+def test_a_sha_that_the_repository_does_not_know(
+    run: Run, server: RecordingServer, repository: GitRepository
+) -> None:
+    repository.commit("one")
+    result = run("--sha", SHA)
+    assert result.stderr == (
+        f"miniapm: note: commits are left out: the repository here has no commit {SHA[:12]}\n"
+    )
+    assert shas(server) == []
+
+
+def test_very_many_commits(run: Run, server: RecordingServer, repository: GitRepository) -> None:
+    first = repository.commit("one")
+    stream = "".join(
+        f"commit refs/heads/main\ncommitter A <a@b> {1_700_000_000 + n} +0000\n"
+        f"data 700\n{n:0>700}\n{f'from {first}' if n == 0 else ''}\n"
+        for n in range(1005)
+    )
+    subprocess.run(
+        ["git", "fast-import", "--quiet"],
+        cwd=repository.path,
+        env=git_environment(repository.path.parent),
+        input=stream.encode(),
+        check=True,
+    )
+    server.listing = [listed(first)]
+    assert "only the newest 1,000 commits" in run().stderr
+    assert len(shas(server)) == 1000
+    assert len(server.posts[0].body) < 2**20
+
+
+def test_dry_run_sends_nothing(
+    run: Run, server: RecordingServer, repository: GitRepository
+) -> None:
+    sha = repository.commit("one")
+    result = run("--dry-run", "--env", "production")
+    shown = json.loads(result.stdout)
+    assert (shown["git_sha"], shown["env"], shas_of(shown)) == (sha, "production", [sha])
+    assert server.posts == []
+    assert KEY not in result.stdout + result.stderr
+    offline = run("--dry-run", MINIAPM_URL="", MINIAPM_API_KEY="")
+    assert json.loads(offline.stdout)["git_sha"] == sha
+    assert offline.returncode == 0
+
+
+def shas_of(payload: Any) -> list[str]:
+    return [commit["sha"] for commit in payload["commits"]]
+
+
+def test_json_of_every_outcome(run: Run, server: RecordingServer) -> None:
+    page = f"{server.url}/p/default/deploys/42"
+    expected = {"outcome": "sent", "page": page, "deploy": {"git_sha": SHA}, "notes": []}
+    assert json.loads(run("--sha", SHA, "--json").stdout) == expected
+    server.replies = [Reply.json(400, {"message": "Bad.", "fields": {"env": "too long"}})]
+    refused = json.loads(run("--sha", SHA, "--json").stdout)
+    assert (refused["outcome"], refused["status"]) == ("refused", 400)
+    assert refused["fields"] == {"env": "too long"}
+    away = run("--sha", SHA, "--json", "--timeout", "0.3", MINIAPM_URL=closed_port_url())
+    assert json.loads(away.stdout)["outcome"] == "unreachable"
+    unset = run("--sha", SHA, "--json", MINIAPM_URL="")
+    assert json.loads(unset.stdout)["outcome"] == "nothing_to_send"
+
+
+@pytest.mark.parametrize(("flags", "code"), [((), 0), (("--strict",), 2)])
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_refusals(
+    run: Run, server: RecordingServer, status: int, flags: tuple[str, ...], code: int
+) -> None:
+    fields = {"git_sha": "is blank", "env": "is too long"}
+    server.replies = [Reply.json(status, {"message": "No.", "fields": fields})]
+    result = run("--sha", SHA, *flags)
+    assert_warned(result, f"answered {status}, No: git_sha: is blank; env: is too long", code)
+
+
+@pytest.mark.parametrize(("flags", "code"), [((), 0), (("--strict",), 3)])
+def test_a_server_that_is_away(run: Run, flags: tuple[str, ...], code: int) -> None:
+    arguments = ("--sha", SHA, "--timeout", "0.5", *flags)
+    assert_warned(run(*arguments, MINIAPM_URL=closed_port_url()), AWAY, code)
+    with silent_server() as url:
+        assert_warned(run.process(*arguments, MINIAPM_URL=url), AWAY, code)
+
+
+def test_one_warning_even_when_commits_were_asked_for(run: Run, repository: GitRepository) -> None:
+    repository.commit("one")
+    assert_warned(run("--timeout", "2", MINIAPM_URL=closed_port_url()), AWAY)
+    with silent_server() as url:
+        assert_warned(run("--timeout", "2", MINIAPM_URL=url), AWAY)
+
+
+@pytest.mark.parametrize(("flags", "code"), [((), 0), (("--strict",), 2)])
+@pytest.mark.parametrize("name", ["MINIAPM_URL", "MINIAPM_API_KEY"])
+def test_missing_settings(run: Run, name: str, flags: tuple[str, ...], code: int) -> None:
+    settings: dict[str, Any] = {name: ""}
+    assert_warned(run("--sha", SHA, *flags, **settings), f"{name} is not set", code)
+
+
+@pytest.mark.parametrize(("flags", "code"), [((), 0), (("--strict",), 2)])
+def test_nothing_names_a_commit(
+    run: Run, server: RecordingServer, flags: tuple[str, ...], code: int
+) -> None:
+    expected = "there is no commit to name (this directory is not in a git repository); give --sha"
+    assert_warned(run(*flags), expected, code)
+    assert_warned(run("--dry-run", *flags), expected, code)
+    assert_warned(run(*flags, PATH="/nonexistent"), "git is not installed", code)
+    assert server.received == []
+
+
+def test_somebody_elses_repository(run: Run, repository: GitRepository) -> None:
+    repository.commit("one")
+    result = run(GIT_TEST_ASSUME_DIFFERENT_OWNER="1")
+    assert_warned(result, "run: git config --global --add safe.directory")
+
+
+def test_git_that_hangs_leaves_time_to_send(
+    run: Run, server: RecordingServer, tmp_path: Path
+) -> None:
+    fake = tmp_path / "git"
+    fake.write_text("#!/bin/sh\nexec sleep 600\n")
+    fake.chmod(0o755)
+    result = run("--sha", SHA, "--timeout", "5", PATH=f"{tmp_path}:/usr/bin:/bin")
+    assert result.stdout.startswith("recorded ")
+    assert "git took longer than" in result.stderr
+    assert body(server) == {"git_sha": SHA}
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("--status", "done"),
+        ("--sha", " "),
+        ("--timestamp", "2024-01-15"),
+        ("--timestamp", "14:30"),
+        ("--timestamp", "yesterday"),
+        ("--started-at", "noon"),
+        ("--url", "ftp://x"),
+        ("--repository", "/srv/git"),
+        ("--idempotency-key", "a\nb"),
+        ("--timeout", "11"),
+        ("--timeout", "0"),
+        ("--unknown", "x"),
+    ],
+)
+def test_wrong_flags(run: Run, server: RecordingServer, flag: str, value: str) -> None:
+    result = run(flag, value)
+    assert result.returncode == 2
+    assert flag in result.stderr
+    assert server.received == []
+
+
+@pytest.mark.parametrize(
+    "timestamp",
+    ["2024-01-15T14:30:00Z", "2024-01-15 14:30:00 +0200", "20240115T143000Z", "1705325400.5"],
+)
+def test_timestamps_are_the_servers_to_judge(
+    run: Run, server: RecordingServer, timestamp: str
+) -> None:
+    assert run("--sha", SHA, "--timestamp", timestamp).returncode == 0
+    assert body(server)["timestamp"] == timestamp
+
+
+def test_a_retry_carries_the_same_idempotency_key(run: Run, server: RecordingServer) -> None:
+    server.replies = [Reply(503, {"Retry-After": "0"})]
+    assert run("--sha", SHA, "--idempotency-key", "once").returncode == 0
+    assert [post.headers["idempotency-key"] for post in server.posts] == ["once", "once"]
+
+
+def test_nothing_of_the_server_is_imported() -> None:
+    heavy = ("msgspec", "asyncio", "starlette", "sqlite3", "jinja2", "uvicorn")
+    code = f"import sys, miniapm.cli.deploy; print([n for n in {heavy} if n in sys.modules])"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "[]\n"
