@@ -1,45 +1,214 @@
-"""`miniapm keys`."""
+"""`miniapm keys`: the secrets that senders prove themselves with."""
 
-from pathlib import Path
+import sys
 from typing import Annotated
 
 import typer
 
 from miniapm import clock
-from miniapm.domain.ids import IdMaker
-from miniapm.domain.keys import (
-    DEFAULT_SCOPES,
-    Key,
-    check_scopes,
-    display_of,
-    hash_secret,
-    make_secret,
+from miniapm.cli.act import make_act
+from miniapm.cli.options import (
+    ConfigOption,
+    DatabaseOption,
+    JsonOption,
+    find_database,
+    load_settings,
+    make_group,
 )
+from miniapm.cli.output import print_rows, tell
+from miniapm.clock import to_rfc3339
+from miniapm.domain.durations import parse_duration
+from miniapm.domain.ids import parse_id
+from miniapm.domain.keys import DEFAULT_SCOPES, DEPLOYS_WRITE, SCOPES, Key
+from miniapm.storage.connection import read_once, write_once
+from miniapm.storage.keys import IssuedKey, find_keys, issue_key, revoke_key, rotate_key
+from miniapm.storage.projects import choose_project
 
-keys_app = typer.Typer(name="keys", help="API keys.", no_args_is_help=True)
+keys = make_group("keys", "Make, list, revoke and rotate the keys of senders.")
+KeyId = Annotated[str, typer.Argument(metavar="ID", help="As `miniapm keys list` shows it.")]
 
 
-@keys_app.command()
+@keys.command()
 def create(
-    name: str,
-    project: Annotated[str, typer.Option()] = "default",
-    db: Annotated[str, typer.Option()] = "miniapm.db",
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="What it is for, such as github-actions.")
+    ],
+    project: Annotated[
+        str | None,
+        typer.Option(metavar="SLUG", help="Its project.  [default: the only one, or default]"),
+    ] = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SCOPE",
+            help=f"What it may do; may be repeated: {', '.join(SCOPES)}.  "
+            f"[default: {', '.join(DEFAULT_SCOPES)}]",
+        ),
+    ] = None,
+    env: Annotated[
+        str | None, typer.Option(help="The environment of payloads that name none.")
+    ] = None,
+    service: Annotated[
+        str | None, typer.Option(help="The service of payloads that name none.")
+    ] = None,
+    expires: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION", help="Ends after this long, such as 90d.  [default: never]"
+        ),
+    ] = None,
+    db: DatabaseOption = None,
+    config: ConfigOption = None,
 ) -> None:
-    from miniapm.storage.connection import read_once, write_once
-    from miniapm.storage.keys import insert_key
-    from miniapm.storage.projects import get_project
+    """Make a key, and print it: the only time that it can be seen.
 
-    found = read_once(Path(db), get_project, project)
-    secret = make_secret()
-    now = clock.now()
-    key = Key(
-        id=IdMaker(clock.now)(),
-        project_id=found.id,
-        project_slug=found.slug,
-        name=name,
-        display=display_of(secret),
-        scopes=check_scopes(DEFAULT_SCOPES),
-        created_at=now,
+    Only the key goes to stdout, so that a script can take it.
+
+    Example: export MINIAPM_API_KEY="$(miniapm keys create ci)"
+    """
+    settings = load_settings(db, config).config
+    act = make_act()
+    lifetime = None if expires is None else _duration("--expires", expires)
+    issued = write_once(
+        settings.database_path,
+        lambda connection: issue_key(
+            connection,
+            act,
+            choose_project(connection, project),
+            name,
+            tuple(scope or DEFAULT_SCOPES),
+            env=env,
+            service=service,
+            expires_at=None if lifetime is None else act.at + lifetime,
+        ),
     )
-    write_once(Path(db), insert_key, key, hash_secret(secret))
-    print(secret)
+    _print_issued(issued, settings.address)
+
+
+@keys.command("list")
+def list_keys(
+    project: Annotated[str | None, typer.Option(metavar="SLUG", help="Of this one only.")] = None,
+    as_json: JsonOption = False,
+    db: DatabaseOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """List the keys, what they may do and when they were last used.
+
+    A key itself is never shown again: its first characters stand under KEY.
+
+    Example: miniapm keys list --project web-shop
+    """
+    found = read_once(
+        find_database(db, config),
+        lambda connection: find_keys(
+            connection, choose_project(connection, project).id if project else None
+        ),
+    )
+    now = clock.now()
+    print_rows(
+        [_to_row(key, now) for key in found],
+        {
+            "id": "ID",
+            "name": "NAME",
+            "project": "PROJECT",
+            "display": "KEY",
+            "scopes": "SCOPES",
+            "env": "ENV",
+            "service": "SERVICE",
+            "state": "STATE",
+            "last_used_at": "LAST USED",
+        },
+        as_json=as_json,
+        empty="There is no key yet; `miniapm keys create NAME` makes one.",
+    )
+
+
+@keys.command()
+def revoke(key_id: KeyId, db: DatabaseOption = None, config: ConfigOption = None) -> None:
+    """End a key now; a running server refuses it within a second.
+
+    Example: miniapm keys revoke 473829104756293632
+    """
+    key = write_once(find_database(db, config), revoke_key, make_act(), _parse_key_id(key_id))
+    tell(f"The key {key.name} ({key.id}) of the project {key.project_slug} is revoked.")
+
+
+@keys.command()
+def rotate(
+    key_id: KeyId,
+    overlap: Annotated[
+        str, typer.Option(metavar="DURATION", help="How long the old key still works; 0: not.")
+    ] = "24h",
+    db: DatabaseOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Replace a key by a new one, and print that.
+
+    The new key has the name, scopes and defaults of the old one. Both work until the overlap is
+    over, so that senders can be changed one by one. Only the new key goes to stdout.
+
+    Example: miniapm keys rotate 473829104756293632 --overlap 7d
+    """
+    settings = load_settings(db, config).config
+    length = 0 if overlap.strip() in ("0", "0s") else _duration("--overlap", overlap)
+    act = make_act()
+    issued = write_once(settings.database_path, rotate_key, act, _parse_key_id(key_id), length)
+    _print_issued(issued, settings.address)
+    tell(f"The old key ({key_id}) works until {to_rfc3339(act.at + length)}.")
+
+
+def _print_issued(issued: IssuedKey, address: str) -> None:
+    key = issued.key
+    ends = f", until {to_rfc3339(key.expires_at)}" if key.expires_at else ""
+    print(issued.secret, flush=True)
+    tell(f"The key {key.name} ({key.id}) may {', '.join(key.scopes)}")
+    tell(f"in the project {key.project_slug}{ends}. It is not shown again.")
+    if DEPLOYS_WRITE in key.scopes:
+        # a pipe takes the key from stdout: then stderr, which logs keep, must not have it
+        shown = issued.secret if sys.stdout.isatty() else "$MINIAPM_API_KEY"
+        tell("Record a deploy with it:")
+        tell(
+            f'  curl -i {address}/ingest/deploys -H "Authorization: Bearer {shown}" '
+            """-d '{"git_sha": "abc1234", "version": "v1.0.0"}'"""
+        )
+
+
+def _to_row(key: Key, now: int) -> dict[str, object]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "project": key.project_slug,
+        "display": key.display,
+        "scopes": list(key.scopes),
+        "env": key.env,
+        "service": key.service,
+        "state": _state(key, now),
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "revoked_at": key.revoked_at,
+        "last_used_at": key.last_used_at,
+    }
+
+
+def _state(key: Key, now: int) -> str:
+    if key.revoked_at is not None:
+        return "revoked" if key.revoked_at <= now else f"ends {to_rfc3339(key.revoked_at)}"
+    if key.expires_at is not None:
+        return "expired" if key.expires_at <= now else f"ends {to_rfc3339(key.expires_at)}"
+    return "valid"
+
+
+def _duration(flag: str, text: str) -> int:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), None, None, flag) from None
+
+
+def _parse_key_id(text: str) -> int:
+    found = parse_id(text)
+    if found is None:
+        raise typer.BadParameter(
+            f"{text!r} is no id; `miniapm keys list` shows them", None, None, "ID"
+        )
+    return found

@@ -1,27 +1,79 @@
-"""`miniapm serve`."""
+"""`miniapm serve`: the server in the foreground."""
 
+import asyncio
+import logging
+import os
+import signal
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
+from miniapm.cli.options import ConfigOption, DatabaseOption, load_settings
+from miniapm.config import Config
+
+log = logging.getLogger(__name__)
+_STOPS = (signal.SIGTERM, signal.SIGINT)
+
 
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
-    db: Annotated[str | None, typer.Option(help="The database file.")] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(help="Address to listen on; 0.0.0.0 for all.  [default: 127.0.0.1]"),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(help="Port to listen on; 0 takes a free one.  [default: 3000]"),
+    ] = None,
+    db: DatabaseOption = None,
+    config: ConfigOption = None,
 ) -> None:
-    """Run the server: everything in one process."""
-    import asyncio
-    import os
-    import signal
+    """Run the server, everything in one process.
 
-    from miniapm.app import run_server
-    from miniapm.config import load_config
+    Prints its address and the database, which it makes when there is none, and, while nobody has an
+    account, a link that makes the first admin: it works once, within 15 minutes. Other settings
+    come from the settings file and the environment: see `miniapm config`. Ctrl-C and SIGTERM stop
+    it.
 
-    loaded = load_config(
-        os.environ, flags={"server.host": host, "server.port": port, "storage.path": db}
-    )
-    # uvicorn raises the signal again when it is done: by then it has been obeyed
-    for number in (signal.SIGTERM, signal.SIGINT):
+    Example: miniapm serve --host 0.0.0.0 --port 8080 --db /var/lib/miniapm/miniapm.db
+    """
+    from miniapm.logs import set_up_logging
+
+    loaded = load_settings(db, config, server__host=host, server__port=port).config
+    set_up_logging(loaded.log.level, loaded.log.format)
+    os.umask(os.umask(0o077) | 0o077)  # the database holds names and hashes: for its owner alone
+    # until the server can stop in order, a signal waits; after it stopped, uvicorn raises the
+    # signal again, which has been obeyed by then
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+    for number in _STOPS:
         signal.signal(number, lambda *_: None)
-    asyncio.run(run_server(loaded.config, lambda running: print(running.address, flush=True)))
+    _run(loaded)
+    log.info("stopped")
+
+
+def _run(config: Config) -> None:
+    import uvloop
+
+    from miniapm.app import Running, run_server
+    from miniapm.cli.act import make_act
+    from miniapm.storage.sign_in import make_login_link
+    from miniapm.storage.users import count_users
+
+    async def announce(running: Running) -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+        database = running.context.database
+        address = config.server.public_url or running.address
+        lines = [f"miniapm serves {address}", f"Database: {database.path.absolute()}"]
+        if not await database.read(count_users):
+            token = await database.write(make_login_link, make_act(), None)
+            lines += [
+                "Nobody has an account yet. This link makes the first admin, once, within 15 "
+                "minutes:",
+                f"{address}/login?token={token}",
+            ]
+        with suppress(OSError):  # whoever started us need not listen
+            print("\n".join(lines), flush=True)
+        log.info("serving %s from %s", running.address, database.path.absolute())
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run_server(config, announce))

@@ -61,3 +61,14 @@ def find_entries(connection: Connection, project_id: int | None, limit: int) -> 
         {"project_id": project_id, "limit": limit},
     )
     return [AuditEntry(*row) for row in rows]
+
+
+def find_server_entries(connection: Connection, limit: int) -> list[AuditEntry]:
+    """The newest entries that belong to no project, such as those of users; newest first."""
+    rows = connection.execute(
+        """/* audit.find_server */ select id, project_id, actor, action, subject, detail,
+            happened_at
+        from audit where project_id is null order by id desc limit :limit""",
+        {"limit": limit},
+    )
+    return [AuditEntry(*row) for row in rows]

@@ -5,10 +5,23 @@ import unicodedata
 
 import msgspec
 
+from miniapm.domain.names import clean_name
 from miniapm.exceptions import Conflict, Invalid, NotFound
-from miniapm.storage.connection import Connection
+from miniapm.storage.audit import Act, note
+from miniapm.storage.connection import Connection, scalar
 
 MAX_SLUG = 50
+# every table whose rows belong to a project, those that point at others first; audit stays
+_OWNED = (
+    "deploy_tags",
+    "deploy_commits",
+    "deploy_changes",
+    "idempotency",
+    "refusals",
+    "deploys",
+    "memberships",
+    "keys",
+)
 
 
 class Project(msgspec.Struct, frozen=True):
@@ -57,3 +70,81 @@ def get_project(connection: Connection, slug: str) -> Project:
     if row is None:
         raise NotFound(f"There is no project {slug}.")
     return Project(*row)
+
+
+def choose_project(connection: Connection, slug: str | None) -> Project:
+    """The project `slug`; for None the only one, else `default`, else Invalid: it must be named."""
+    if slug is not None:
+        return get_project(connection, slug)
+    found = find_projects(connection)
+    chosen = found if len(found) == 1 else [p for p in found if p.slug == "default"]
+    if not chosen:
+        there = ", ".join(project.slug for project in found) or "none yet"
+        raise Invalid(f"Name the project with --project; there are: {there}.")
+    return chosen[0]
+
+
+def create_project(connection: Connection, act: Act, name: str, slug: str | None = None) -> Project:
+    """A new project; its slug is made from the name unless given. Conflict when it is taken."""
+    name = clean_name(name, "project")
+    project = Project(act.make_id(), check_slug(slug) if slug else slugify(name), name, act.at)
+    insert_project(connection, project)
+    note(connection, act, project.id, "project.create", project.slug, name)
+    return project
+
+
+def rename_project(
+    connection: Connection, act: Act, slug: str, name: str, new_slug: str | None = None
+) -> Project:
+    """Gives a project another name; its addresses stay unless `new_slug` says otherwise."""
+    old = get_project(connection, slug)
+    chosen = check_slug(new_slug) if new_slug else old.slug
+    project = Project(old.id, chosen, clean_name(name, "project"), old.created_at)
+    if project.slug != old.slug:
+        _refuse_taken(connection, project.slug)
+    connection.execute(
+        "/* projects.update */ update projects set slug = :slug, name = :name where id = :id",
+        {"id": project.id, "slug": project.slug, "name": project.name},
+    )
+    # keys carry the slug in a running server's memory: this makes it read them again
+    connection.execute(
+        "/* projects.touch_keys */ update keys set changed_at = :at where project_id = :id",
+        {"id": project.id, "at": act.at},
+    )
+    detail = f"{old.name} ({old.slug}) to {project.name} ({project.slug})"
+    note(connection, act, project.id, "project.rename", project.slug, detail)
+    return project
+
+
+def delete_project(connection: Connection, act: Act, slug: str) -> Project:
+    """Removes a project and all that belongs to it; only the audit trail stays."""
+    project = get_project(connection, slug)
+    for table in _OWNED:
+        connection.execute(
+            f"/* projects.delete_{table} */ delete from {table} where project_id = :id",
+            {"id": project.id},
+        )
+    connection.execute(
+        "/* projects.delete */ delete from projects where id = :id", {"id": project.id}
+    )
+    note(connection, act, project.id, "project.delete", project.slug, project.name)
+    return project
+
+
+def count_deploys(connection: Connection, project_id: int) -> int:
+    """How many deploys a project has, hidden ones too."""
+    sql = "/* projects.count_deploys */ select count(*) from deploys where project_id = :id"
+    return int(scalar(connection, sql, id=project_id))
+
+
+def check_slug(slug: str) -> str:
+    """`slug` itself; Invalid unless it is what a slug is."""
+    if not slug or slugify(slug) != slug:
+        wrong = f"must be 1 to {MAX_SLUG} of a-z, 0-9 and single hyphens, such as web-shop"
+        raise Invalid(f"The slug {slug!r} {wrong}.", {"slug": wrong})
+    return slug
+
+
+def _refuse_taken(connection: Connection, slug: str) -> None:
+    if slug in {project.slug for project in find_projects(connection)}:
+        raise Conflict(f"There is a project {slug} already.")

@@ -70,6 +70,16 @@ def get_user(connection: Connection, name: str) -> User:
     return _to_user(connection, row)
 
 
+def get_user_by_id(connection: Connection, user_id: int) -> User:
+    row = connection.execute(
+        "/* users.get_by_id */ select id, name, role, created_at from users where id = :id",
+        {"id": user_id},
+    ).fetchone()
+    if row is None:
+        raise NotFound("There is no such user.")
+    return _to_user(connection, row)
+
+
 def find_password_hash(connection: Connection, name: str) -> str | None:
     found = scalar(
         connection,

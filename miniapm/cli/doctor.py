@@ -1,0 +1,112 @@
+"""`miniapm doctor`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from miniapm import clock
+from miniapm.cli.options import ConfigOption, DatabaseOption, JsonOption, load_settings
+from miniapm.cli.output import print_json
+from miniapm.config import Config, format_address
+from miniapm.printable import escape_controls
+from miniapm.storage.connection import Connection, read_once
+from miniapm.storage.doctor import Finding, examine_project, examine_unknown_keys
+from miniapm.storage.doctor_file import examine_file, is_served
+from miniapm.storage.projects import find_projects, get_project
+
+_SECONDS = 2.0
+
+
+def doctor(
+    project: Annotated[
+        str | None, typer.Option(metavar="SLUG", help="Look at this one.", show_default="all")
+    ] = None,
+    as_json: JsonOption = False,
+    db: DatabaseOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Say why something is missing, and what to do about it.
+
+    Looks at the file (damage, room, permissions), the server and its jobs, keys, deploys that never
+    ended, clocks that are ahead, and at the calls that were refused: most hooks never show them to
+    anybody. A line for each: ok, note (good to know) or problem (to be done).
+
+    Exits 0 when there is no problem, 1 when there is one, 3 when the database cannot be opened.
+    """
+    settings = load_settings(db, config).config
+    path = settings.database_path
+    findings = read_once(path, _examine, path, project, clock.now(), settings.deploy_timeout)
+    findings += _examine_server(settings, path)
+    problems = sum(finding.mark == "problem" for finding in findings)
+    if as_json:
+        print_json(
+            {"healthy": not problems, "findings": [finding._asdict() for finding in findings]}
+        )
+    else:
+        for finding in findings:
+            text = escape_controls(f"{finding.sentence} {finding.advice}".rstrip())
+            print(f"{finding.mark:<8} {text}")
+        if problems:
+            print(f"\n{problems} {'thing needs' if problems == 1 else 'things need'} attention.")
+    if problems:
+        raise typer.Exit(1)
+
+
+def _examine(
+    connection: Connection, path: Path, slug: str | None, now: int, timeout: int
+) -> list[Finding]:
+    chosen = [get_project(connection, slug)] if slug else find_projects(connection)
+    findings = examine_file(connection, path)
+    for project in chosen:
+        findings += examine_project(connection, project, now, timeout)
+    return findings + examine_unknown_keys(connection, now)
+
+
+def _examine_server(settings: Config, path: Path) -> list[Finding]:
+    if not is_served(path):
+        return [
+            Finding(
+                "problem",
+                "server",
+                "No server runs on this database: senders reach nobody.",
+                f"`miniapm serve --db {path.absolute()}` starts one.",
+            )
+        ]
+    if settings.server.port == 0:
+        return [Finding("ok", "server", "A server runs on this database.")]
+    address = format_address(settings.server.host, settings.server.port)
+    reasons = _ask_readiness(address)
+    if reasons is None:
+        return [
+            Finding(
+                "note",
+                "server",
+                f"A server runs on this database, but does not answer at {address}.",
+                "It may listen elsewhere: `miniapm config` shows where this command looked.",
+            )
+        ]
+    if reasons:
+        return [
+            Finding("problem", "server", f"The server is not ready: {reason}.", "See its log.")
+            for reason in reasons
+        ]
+    return [Finding("ok", "server", f"The server at {address} is ready, and so are its jobs.")]
+
+
+def _ask_readiness(address: str) -> list[str] | None:
+    """Why the server there is not ready; None when nothing of ours answers."""
+    import http.client
+    import json
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(address)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_SECONDS)
+    try:
+        connection.request("GET", "/readyz")
+        answer = json.loads(connection.getresponse().read(65536))
+        return [str(reason) for reason in answer["reasons"]]
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return None
+    finally:
+        connection.close()

@@ -1,0 +1,130 @@
+"""The settings: sections of values that carry their own documentation.
+
+`miniapm.toml.example`, the README and `miniapm config` are made from it. Where the values come from
+is in `loading.py`.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from miniapm.domain.durations import parse_duration
+
+MIB = 1024 * 1024
+
+
+class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the server is reached."""
+
+    host: Annotated[str, Meta(description="Address to listen on; 0.0.0.0 for all")] = "127.0.0.1"
+    port: Annotated[
+        int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one")
+    ] = 3000
+    public_url: Annotated[
+        str,
+        Meta(
+            description="The address that people and hooks use, such as https://apm.example.com; "
+            "shown in snippets, and https here marks cookies Secure. Empty: as the request came in"
+        ),
+    ] = ""
+    admin_contact: Annotated[
+        str, Meta(description="Whom to ask when something fails; shown in error answers")
+    ] = "the administrator of this server"
+    trusted_proxies: Annotated[
+        str,
+        Meta(
+            description="Addresses or networks whose X-Forwarded-For and X-Forwarded-Proto are "
+            "believed, separated by commas; empty for none"
+        ),
+    ] = "127.0.0.1, ::1"
+
+
+class Storage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the data is and how it is read."""
+
+    path: Annotated[
+        str, Meta(min_length=1, description="The database file (also --db and MINIAPM_DB)")
+    ] = "miniapm.db"
+    readers: Annotated[
+        int, Meta(ge=1, le=16, description="Connections that read for pages and the API")
+    ] = 3
+    read_seconds: Annotated[
+        float, Meta(gt=0, le=60, description="Longest time that the queries of one page may take")
+    ] = 5.0
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one caller may ask for."""
+
+    deploy_body_bytes: Annotated[
+        int, Meta(ge=1024, description="Largest body of a deploy or an API call")
+    ] = MIB
+    header_bytes: Annotated[
+        int, Meta(ge=4096, description="Largest request line and headers together")
+    ] = 32 * 1024
+    header_count: Annotated[int, Meta(ge=20, description="Most header fields")] = 100
+    header_seconds: Annotated[
+        float, Meta(gt=0, le=3600, description="Time for the headers of a request to arrive")
+    ] = 10.0
+    body_seconds: Annotated[
+        float, Meta(gt=0, le=3600, description="Time for the body of a request to arrive")
+    ] = 30.0
+    queue_bytes: Annotated[
+        int, Meta(ge=MIB, description="Bytes accepted but not yet on disk; more gets 503")
+    ] = 64 * MIB
+    logins_per_minute: Annotated[
+        int, Meta(ge=1, description="Sign-in attempts per address and minute")
+    ] = 10
+
+
+class Deploys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How deploys are judged."""
+
+    timeout: Annotated[
+        str,
+        Meta(description="A started deploy without an end counts as timed out after this long"),
+    ] = "1h"
+
+
+class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What goes to stderr."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="What is not less serious than this"),
+    ] = "info"
+    format: Annotated[
+        Literal["text", "json"], Meta(description="json writes one object a line")
+    ] = "text"
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All settings of one run."""
+
+    server: Server = msgspec.field(default_factory=Server)
+    storage: Storage = msgspec.field(default_factory=Storage)
+    limits: Limits = msgspec.field(default_factory=Limits)
+    deploys: Deploys = msgspec.field(default_factory=Deploys)
+    log: Log = msgspec.field(default_factory=Log)
+
+    @property
+    def deploy_timeout(self) -> int:
+        """`deploys.timeout` in microseconds."""
+        return parse_duration(self.deploys.timeout)
+
+    @property
+    def database_path(self) -> Path:
+        return Path(self.storage.path).expanduser()
+
+    @property
+    def address(self) -> str:
+        """The address to show where no request tells a better one; no slash at the end."""
+        return self.server.public_url or format_address(self.server.host, self.server.port)
+
+
+def format_address(host: str, port: int) -> str:
+    """The http address of a listener; one that listens everywhere is shown as on this machine."""
+    local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - only shown
+    return f"http://{f'[{local}]' if ':' in local else local}:{port}"

@@ -1,0 +1,207 @@
+"""What the rows of a database tell about why something is missing, and what to do about it."""
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from miniapm.clock import DAY, MINUTE, to_rfc3339
+from miniapm.domain.deploys.payload import CLOCK_SKEW
+from miniapm.domain.durations import format_duration
+from miniapm.domain.keys import DEPLOYS_WRITE, Key
+from miniapm.storage.connection import Connection, scalar
+from miniapm.storage.keys import find_keys
+from miniapm.storage.projects import Project, count_deploys
+from miniapm.storage.refusals import KEPT_PER_PROJECT, UNKNOWN_PROJECT, Refusal, find_refusals
+
+Mark = Literal["ok", "note", "problem"]
+
+_SOON = 14 * DAY
+_RECENT = DAY
+_OLD = 14 * DAY
+_SHOWN_REFUSALS = 5
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at. A `problem` needs somebody to do what `advice` says."""
+
+    mark: Mark
+    about: str
+    sentence: str
+    advice: str = ""
+
+
+def examine_project(
+    connection: Connection, project: Project, now: int, timeout: int
+) -> list[Finding]:
+    """The findings of one project; `timeout` in µs is `deploys.timeout`."""
+    return [
+        *_examine_deploys(connection, project),
+        *_examine_started(connection, project, now, timeout),
+        *_examine_clocks(connection, project, now),
+        *_examine_keys(find_keys(connection, project.id), project, now),
+        *_examine_refusals(find_refusals(connection, project.id, KEPT_PER_PROJECT), project, now),
+    ]
+
+
+def examine_unknown_keys(connection: Connection, now: int) -> list[Finding]:
+    """The calls with keys that nobody knows: they are no project's."""
+    refusals = find_refusals(connection, UNKNOWN_PROJECT, KEPT_PER_PROJECT)
+    return list(_examine_refusals(refusals, None, now))
+
+
+def _examine_deploys(connection: Connection, project: Project) -> Iterator[Finding]:
+    count = count_deploys(connection, project.id)
+    if count == 0:
+        yield Finding(
+            "note",
+            project.slug,
+            f"The project {project.slug} has no deploys yet.",
+            f"`miniapm keys create NAME --project {project.slug}` makes a key and shows a curl "
+            "that records one; `miniapm deploys import` brings in those of the past.",
+        )
+        return
+    hidden = _count(connection, project, "hidden_at is not null")
+    without = f", {hidden:,} of them hidden" if hidden else ""
+    yield Finding(
+        "ok",
+        project.slug,
+        f"The project {project.slug} has {_deploys(count)}{without}.",
+        "`miniapm deploys list --hidden` shows the hidden ones." if hidden else "",
+    )
+
+
+def _examine_started(
+    connection: Connection, project: Project, now: int, timeout: int
+) -> Iterator[Finding]:
+    running = _count(connection, project, "status = 'started' and hidden_at is null")
+    if not running:
+        return
+    # the job looks twice a minute
+    overdue = _count(
+        connection,
+        project,
+        "status = 'started' and deployed_at <= :at and updated_at <= :at",
+        now - timeout - 5 * MINUTE,
+    )
+    if overdue:
+        yield Finding(
+            "problem",
+            project.slug,
+            f"{_deploys(overdue)} of {project.slug} began more than {format_duration(timeout)} "
+            "ago and still count as running.",
+            "A running server ends them: start it, or see the log for the job `time out deploys`.",
+        )
+    if running > overdue:
+        yield Finding(
+            "ok",
+            project.slug,
+            f"{_deploys(running - overdue)} of {project.slug} began and have not ended yet.",
+            "A hook that sends `started` must send the end, too.",
+        )
+
+
+def _examine_clocks(connection: Connection, project: Project, now: int) -> Iterator[Finding]:
+    row = connection.execute(
+        """/* doctor.find_ahead */ select count(*), max(deployed_at - recorded_at) from deploys
+        where project_id = :project_id and deployed_at > recorded_at + :skew
+            and updated_at >= :since and status <> 'timed_out'""",
+        {"project_id": project.id, "skew": CLOCK_SKEW, "since": now - _OLD},
+    ).fetchone()
+    if row[0]:
+        yield Finding(
+            "note",
+            project.slug,
+            f"{_deploys(row[0])} of {project.slug} carry a time after they arrived, by up to "
+            f"{format_duration(max(row[1] // MINUTE, 1) * MINUTE)}.",
+            "The sender's clock is ahead, or its timestamp lacks the offset: without one it is "
+            "taken as UTC.",
+        )
+
+
+def _examine_keys(keys: list[Key], project: Project, now: int) -> Iterator[Finding]:
+    valid = [key for key in keys if not key.has_ended(now)]
+    if not any(DEPLOYS_WRITE in key.scopes for key in valid):
+        yield Finding(
+            "note",
+            project.slug,
+            f"No key may record deploys in {project.slug}.",
+            f"`miniapm keys create NAME --project {project.slug}` makes one.",
+        )
+    for key in keys:
+        name = f"The key {key.name} ({key.id}) of {project.slug}"
+        rotate = f"`miniapm keys rotate {key.id}` makes its successor."
+        if key.has_ended(now):
+            if key.revoked_at is None and key.expires_at is not None:
+                yield Finding(
+                    "note",
+                    project.slug,
+                    f"{name} expired on {to_rfc3339(key.expires_at)}.",
+                    "Make a new one where it is still in use; revoke it to hear no more of it.",
+                )
+        elif key.expires_at is not None and key.expires_at <= now + _SOON:
+            yield Finding(
+                "problem", project.slug, f"{name} expires on {to_rfc3339(key.expires_at)}.", rotate
+            )
+        elif key.last_used_at is None and key.created_at <= now - DAY:
+            yield Finding(
+                "note",
+                project.slug,
+                f"{name} was never used.",
+                f"Put it where deploys are sent from, or `miniapm keys revoke {key.id}`.",
+            )
+
+
+def _examine_refusals(
+    refusals: list[Refusal], project: Project | None, now: int
+) -> Iterator[Finding]:
+    """The newest kinds of refusals of the last two weeks: how often each, and when last."""
+    groups: dict[tuple[str, int, str], list[Refusal]] = {}
+    for refusal in refusals:
+        if refusal.refused_at > now - _OLD:
+            key = (refusal.route, refusal.status, refusal.message)
+            groups.setdefault(key, []).append(refusal)
+    about = project.slug if project else "unknown keys"
+    whose = f"to {project.slug}" if project else "with a key that nobody knows"
+    for (route, status, message), group in list(groups.items())[:_SHOWN_REFUSALS]:
+        last = group[0]
+        recent = last.refused_at > now - _RECENT
+        times = "once" if len(group) == 1 else f"{len(group)} times"
+        yield Finding(
+            "problem" if recent else "note",
+            about,
+            f"Calls {whose} were refused {times} ({route}, {status}), last at "
+            f"{to_rfc3339(last.refused_at)}: {message}",
+            _advise(last),
+        )
+
+
+def _advise(refusal: Refusal) -> str:
+    if refusal.fields:
+        fields = "; ".join(f"{name} {why}" for name, why in refusal.fields.items())
+        return f"Correct what is sent: {fields}."
+    return _ADVICE.get(refusal.status, "Correct what the sender sends.")
+
+
+_ADVICE = {
+    401: "Look at the key that the sender has: `miniapm keys list` shows how each begins, "
+    "`miniapm keys create NAME` makes a new one.",
+    403: "Give the sender a key that is valid and has the scope: `miniapm keys list`.",
+    409: "Use a new Idempotency-Key for each deploy.",
+    413: "Send less in one call; `miniapm config` shows the limits.",
+    429: "Send less often.",
+}
+
+
+def _count(connection: Connection, project: Project, condition: str, at: int = 0) -> int:
+    return int(
+        scalar(
+            connection,
+            f"""/* doctor.count */ select count(*) from deploys
+            where project_id = :project_id and {condition} and :at = :at""",
+            project_id=project.id,
+            at=at,
+        )
+    )
+
+
+def _deploys(count: int) -> str:
+    return "1 deploy" if count == 1 else f"{count:,} deploys"

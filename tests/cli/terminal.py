@@ -1,0 +1,48 @@
+"""A real terminal, for what asks questions."""
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+
+def run_in_terminal(where: Path, *arguments: str, typed: dict[str, str | None]) -> tuple[int, str]:
+    """Runs `miniapm` at a terminal; types each answer when its question appears, Ctrl-C for None.
+
+    The exit code, and all that stood on the screen.
+    """
+    ours, theirs = pty.openpty()
+    environ = {name: value for name, value in os.environ.items() if "MINIAPM" not in name}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "miniapm", *arguments],
+        cwd=where,
+        env=environ,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    screen, seen, waiting = "", 0, dict(typed)
+    while True:
+        assert select.select([ours], [], [], 20)[0], f"it waits, and shows: {screen}"
+        try:
+            piece = os.read(ours, 4096)
+        except OSError:  # the other end is closed: the command is done
+            break
+        if not piece:
+            break
+        screen += piece.decode()
+        for question, answer in list(waiting.items()):
+            if question in screen[seen:]:
+                seen = len(screen)
+                del waiting[question]
+                if answer is None:
+                    process.send_signal(signal.SIGINT)
+                else:
+                    os.write(ours, f"{answer}\n".encode())
+    os.close(ours)
+    return process.wait(20), screen

@@ -1,0 +1,196 @@
+"""`miniapm deploys list`, `show`, `edit`, `delete` and `restore`."""
+
+import json
+from typing import Any
+
+import pytest
+
+from miniapm.clock import MINUTE
+from miniapm.domain.deploys.values import Commit
+from miniapm.storage.connection import write_once
+from miniapm.storage.deploys.rows import insert_commits, insert_row
+from miniapm.storage.projects import Project, insert_project
+from tests.cli.conftest import Command
+from tests.conftest import Server
+from tests.factories import START, make_deploy
+
+
+@pytest.fixture
+def shop(miniapm: Command) -> Command:
+    """Three deploys in `default`, one of them hidden, and one in `other`."""
+    deploys = [
+        make_deploy(id=11, version="v1", tags=("a", "b"), deployer="alice"),
+        make_deploy(id=12, git_sha="bbbbbbb2", env="staging", deployed_at=START + MINUTE),
+        make_deploy(id=13, git_sha="c3", deployed_at=START + 2 * MINUTE, hidden_at=START),
+    ]
+
+    def insert(connection: Any) -> None:
+        insert_project(connection, Project(2, "other", "Other", START))
+        for deploy in (*deploys, make_deploy(id=21, project_id=2)):
+            insert_row(connection, deploy)
+        insert_commits(connection, 1, 11, [Commit("aaaaaaa1", START, "Fix\n\nmore", "bob")])
+
+    write_once(miniapm.home / "miniapm.db", insert)
+    return miniapm
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], [12, 11]),
+        (["--hidden"], [13]),
+        (["--env", "staging"], [12]),
+        (["--service", "none"], []),
+        (["--tag", "b"], [11]),
+        (["-q", "ALICE"], [11]),
+        (["--status", "failed"], []),
+        (["--since", "2025-10-09T08:54:00Z"], [12]),
+        (["--until", "2025-10-09T08:54:00Z"], [11]),
+        (["--since", "1m"], []),
+        (["--until", "2025-10-09"], []),
+        (["--limit", "1"], [12]),
+        (["--project", "other"], [21]),
+    ],
+)
+def test_list_filters(shop: Command, arguments: list[str], expected: list[int]) -> None:
+    done = shop("deploys", "list", "--json", *arguments)
+    assert [int(row["id"]) for row in json.loads(done.out)] == expected
+    assert ("There are more" in done.err) == ("--limit" in arguments)
+
+
+def test_list_prints_what_the_api_answers(shop: Command) -> None:
+    [row] = json.loads(shop("deploys", "list", "--json", "--tag", "a").out)
+    assert row == {
+        "id": "11",
+        "external_id": None,
+        "project": "default",
+        "service": "shop",
+        "env": "production",
+        "git_sha": "aaaaaaa1",
+        "version": "v1",
+        "deployer": "alice",
+        "title": "Fix",
+        "description": None,
+        "tags": ["a", "b"],
+        "url": None,
+        "repository": None,
+        "status": "succeeded",
+        "timestamp": "2025-10-09T08:53:20Z",
+        "started_at": None,
+        "recorded_at": "2025-10-09T08:53:20Z",
+        "sources": ["api"],
+        "hidden_at": None,
+        "kind": "first",
+        "kind_reason": "Nothing was live in production before.",
+        "previous_id": None,
+        "verdict": None,
+        "page": "http://127.0.0.1:3000/p/default/deploys/11",
+    }
+    heading, first, second = shop("deploys", "list").out.splitlines()
+    assert heading.split()[:3] == ["ID", "TIME", "ENV"]
+    assert (first.split()[0], second.split()[0]) == ("12", "11")
+
+
+def test_show_prints_everything(shop: Command) -> None:
+    shop("deploys", "edit", "11", "--title", "Ours", "--tag", "")
+    fields = json.loads(shop("deploys", "show", "11", "--json").out)
+    assert fields["title"] == "Ours"
+    [commit] = fields["commits"]
+    assert (commit["sha"], commit["author"]) == ("aaaaaaa1", "bob")
+    [change] = fields["changes"]
+    assert change["before"] == {"tags": ["a", "b"], "title": None}
+    assert change["after"] == {"tags": [], "title": "Ours"}
+    told = shop("deploys", "show", "11").out
+    assert "Nothing was live in production before." in told
+    assert "Fix\\n\\nmore" in told
+    assert "command line  tags a+b -> (empty), title (empty) -> Ours" in told
+
+
+def test_edit_corrects_each_field_and_empties(shop: Command) -> None:
+    done = shop(
+        *("deploys", "edit", "11", "--sha", "d4", "--version", "", "--env", "eu", "--service", "w"),
+        *("--deployer", "x", "--title", "t", "--description", "d", "--tag", "p", "--tag", "q"),
+        *("--timestamp", "2024-01-15T14:30:00Z", "--started-at", "2024-01-15T14:20:00Z"),
+        *("--failed", "--url", "https://a.example", "--repository", "git@a:b", "--json"),
+    )
+    assert done.code == 0
+    fields = json.loads(done.out)
+    [row] = shop.rows("select * from deploys where id = 11")
+    assert (row["git_sha"], row["version"], row["env"], row["service"]) == ("d4", None, "eu", "w")
+    assert (row["status"], row["url"], row["repository"]) == (
+        "failed",
+        "https://a.example",
+        "git@a:b",
+    )
+    assert row["deployed_at"] - row["started_at"] == 10 * MINUTE
+    assert fields["tags"] == ["p", "q"]
+    assert shop("deploys", "edit", "11", "--ok").code == 0
+    assert shop.rows("select status from deploys where id = 11") == [{"status": "succeeded"}]
+    assert "was like that already" in shop("deploys", "edit", "11", "--ok").err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["edit", "11"], "say what to change"),
+        (["edit", "11", "--ok", "--failed"], "only one of"),
+        (["edit", "11", "--sha", ""], "git_sha cannot be empty"),
+        (["edit", "11", "--timestamp", "soon"], "timestamp must be an ISO 8601"),
+        (["edit", "11", "--status", "gone"], "status must be"),
+        (["edit", "99", "--ok"], "There is no such deploy."),
+        (["show", "99"], "There is no such deploy."),
+        (["delete", "99"], "There is no such deploy."),
+        (["restore", "99"], "There is no such deploy."),
+        (["show", "v1"], "'v1' is no id"),
+        (["list", "--since", "soon"], "'soon' is no time"),
+        (["list", "--status", "gone"], "is one of started"),
+        (["list", "--project", "nope"], "There is no project nope."),
+    ],
+)
+def test_wrong_use_is_one_line_and_2(shop: Command, arguments: list[str], expected: str) -> None:
+    before = shop.rows("select * from deploys order by id")
+    done = shop("deploys", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert expected in done.err
+    assert done.err.count("\n") == 1
+    assert shop.rows("select * from deploys order by id") == before
+
+
+def test_delete_hides_and_says_how_to_restore(shop: Command) -> None:
+    done = shop("deploys", "delete", "11")
+    assert (done.code, "miniapm deploys restore 11" in done.err) == (0, True)
+    assert shop.rows("select hidden_at is null as shown from deploys where id = 11") == [
+        {"shown": 0}
+    ]
+    assert "was hidden already" in shop("deploys", "delete", "11").err
+    assert "is back" in shop("deploys", "restore", "11").err
+    assert shop.rows("select hidden_at from deploys where id = 11") == [{"hidden_at": None}]
+    assert "was not hidden" in shop("deploys", "restore", "11").err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["list"], ["show", "1"], ["edit", "1", "--ok"], ["delete", "1"], ["restore", "1"]],
+)
+def test_without_a_database_it_names_the_path_and_exits_3(
+    command: Command, arguments: list[str]
+) -> None:
+    done = command("deploys", *arguments)
+    assert (done.code, done.out) == (3, "")
+    assert str(command.home / "miniapm.db") in done.err
+    assert not (command.home / "miniapm.db").exists()
+
+
+def test_a_running_server_answers_with_the_correction(server: Server, command: Command) -> None:
+    key = server.make_key("deploys:write")
+    headers = {"Authorization": f"Bearer {key}"}
+    answer = server.http.post("/ingest/deploys", headers=headers, json={"git_sha": "abc1234"})
+    deploy_id = answer.headers["location"].rsplit("/", 1)[1]
+    done = command("deploys", "edit", deploy_id, "--failed", "--db", str(server.path))
+    assert done.code == 0
+    answer = server.http.get(f"/api/v1/deploys/{deploy_id}", headers=headers)
+    assert answer.json()["status"] == "failed"
+    assert server.rows("select status from deploys") == [{"status": "failed"}]
+    told = json.loads(command("deploys", "show", deploy_id, "--json", "--db", str(server.path)).out)
+    api = {**answer.json(), "page": ""}
+    assert {name: told[name] for name in api} | {"page": ""} == api

@@ -1,0 +1,217 @@
+"""`miniapm doctor`: each trouble is made for real, and found."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from miniapm import clock
+from miniapm.clock import DAY, HOUR
+from miniapm.storage.connection import Connection, write_once
+from miniapm.storage.deploys.rows import insert_row
+from miniapm.storage.doctor_file import lacks_room
+from miniapm.storage.refusals import Refusal, insert_refusal
+from tests.cli.conftest import Command
+from tests.conftest import Server, start_server
+from tests.factories import make_deploy
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    yield from start_server(tmp_path / "miniapm.db", clock.now)
+
+
+@pytest.fixture
+def well(server: Server, command: Command) -> Command:
+    """A database on which a server runs, with a key that was used and a deploy."""
+    server.path.chmod(0o600)
+    headers = {"Authorization": f"Bearer {server.make_key('deploys:write')}"}
+    answer = server.http.post("/ingest/deploys", headers=headers, json={"git_sha": "abc1234"})
+    assert answer.status_code == 202
+    return command
+
+
+def examine(command: Command, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
+    """The exit code, and what is not ok apart from what every machine here has."""
+    done = command("doctor", "--json", *arguments)
+    told = json.loads(done.out)
+    assert told["healthy"] == (done.code == 0)
+    usual = ("sqlite", "disk")
+    return done.code, [
+        one for one in told["findings"] if one["mark"] != "ok" and one["about"] not in usual
+    ]
+
+
+def change(command: Command, sql: str) -> None:
+    write_once(command.home / "miniapm.db", lambda connection: connection.execute(sql))
+
+
+def test_all_well(well: Command, server: Server) -> None:
+    port = server.url.rsplit(":", 1)[1]
+    done = well("doctor", MINIAPM_SERVER_PORT=port)
+    assert done.code == 0
+    for part in (
+        f"The database {well.home / 'miniapm.db'} is whole (",
+        "The write-ahead log has",
+        "The project default has 1 deploy.",
+        f"The server at {server.url} is ready, and so are its jobs.",
+    ):
+        assert f"ok       {part}" in done.out
+    assert "problem" not in done.out
+
+
+def test_a_server_that_listens_elsewhere(well: Command) -> None:
+    code, [found] = examine(well)
+    assert (code, found["mark"]) == (0, "note")
+    assert "does not answer at http://127.0.0.1:3000" in found["sentence"]
+
+
+def test_no_server(miniapm: Command) -> None:
+    code, found = examine(miniapm)
+    assert code == 1
+    assert [(one["mark"], one["about"]) for one in found if one["mark"] == "problem"] == [
+        ("problem", "server")
+    ]
+    assert "miniapm serve --db" in found[-1]["advice"]
+
+
+@pytest.mark.parametrize(
+    ("sql", "mark", "sentence", "advice"),
+    [
+        ("delete from deploys", "note", "has no deploys yet", "miniapm deploys import"),
+        ("update keys set scopes = 'read'", "note", "No key may record", "miniapm keys create"),
+        ("update keys set expires_at = 1", "note", "expired on 1970-01-01", "Make a new one"),
+        (
+            f"update keys set expires_at = {clock.now() + 13 * DAY}",
+            "problem",
+            "expires on ",
+            "miniapm keys rotate ",
+        ),
+        (
+            "update keys set last_used_at = null, created_at = 1",
+            "note",
+            "was never used",
+            "miniapm keys revoke ",
+        ),
+        (
+            "update deploys set status = 'started', deployed_at = 1, updated_at = 1",
+            "problem",
+            "began more than 1h ago and still count as running",
+            "time out deploys",
+        ),
+        (
+            f"update deploys set deployed_at = recorded_at + {2 * HOUR}",
+            "note",
+            "carry a time after they arrived, by up to 2h",
+            "clock is ahead",
+        ),
+    ],
+)
+def test_what_rows_tell(well: Command, sql: str, mark: str, sentence: str, advice: str) -> None:
+    change(well, sql)
+    code, found = examine(well, "--config", "/dev/null")
+    assert code == (mark == "problem")
+    told = [(one["mark"], one["advice"]) for one in found if sentence in one["sentence"]]
+    assert len(told) == 1
+    assert told[0][0] == mark
+    assert advice in told[0][1]
+
+
+def test_hidden_deploys_are_mentioned(well: Command) -> None:
+    change(well, "update deploys set hidden_at = 1")
+    out = well("doctor").out
+    assert "has 1 deploy, 1 of them hidden. `miniapm deploys list --hidden` shows" in out
+
+
+def test_refused_calls_are_told_with_advice(well: Command, server: Server) -> None:
+    key = server.make_key("read")
+    for headers in (
+        {"Authorization": "Bearer nobody-s"},
+        {"Authorization": f"Bearer {key}"},
+        {"Authorization": f"Bearer {server.make_key('deploys:write')}"},
+    ):
+        for _ in range(2):
+            server.http.post("/ingest/deploys", headers=headers, json={"version": "v\x1b[2J"})
+    # refusals are kept without waiting for them: a write that does wait comes after
+    server.make_key("read")
+    code, found = examine(well)
+    assert code == 1
+    told = {one["about"]: one for one in found if "refused 2 times" in one["sentence"]}
+    assert "401" in told["unknown keys"]["sentence"]
+    assert "miniapm keys create NAME" in told["unknown keys"]["advice"]
+    ours = [one for one in found if one["about"] == "default" and "refused" in one["sentence"]]
+    assert any("git_sha is required" in one["advice"] for one in ours)
+    assert any("403" in one["sentence"] and "scope" in one["advice"] for one in ours)
+    assert "\x1b" not in well("doctor").out
+
+
+def test_old_refusals_are_notes_and_older_ones_are_forgotten(well: Command) -> None:
+    def insert(connection: Connection) -> None:
+        for i, age in enumerate((2 * DAY, 15 * DAY)):
+            at = clock.now() - age
+            insert_refusal(
+                connection, Refusal(i + 1, 0, "/ingest/deploys", None, 401, f"m{i}", {}, b"", at)
+            )
+
+    write_once(well.home / "miniapm.db", insert)
+    code, found = examine(well)
+    assert code == 0
+    told = [one["sentence"] for one in found if one["about"] == "unknown keys"]
+    assert len(told) == 1
+    assert told[0].endswith(": m0")
+
+
+def test_one_project_alone(well: Command) -> None:
+    well("projects", "create", "Other")
+    about = {one["about"] for one in examine(well)[1]}
+    assert "other" in about
+    assert "other" not in {one["about"] for one in examine(well, "--project", "default")[1]}
+    assert well("doctor", "--project", "nope").code == 2
+
+
+def test_damage_and_permissions(well: Command) -> None:
+    path = well.home / "miniapm.db"
+    path.chmod(0o644)
+    assert any("may read" in one["sentence"] for one in examine(well)[1])
+    path.chmod(0o666)
+    code, found = examine(well)
+    assert code == 1
+    assert any("may change" in one["sentence"] and "chmod 600" in one["advice"] for one in found)
+
+
+def test_a_damaged_file_is_found(miniapm: Command) -> None:
+    path = miniapm.home / "miniapm.db"
+
+    def insert(connection: Connection) -> None:
+        for i in range(1, 900):
+            insert_row(connection, make_deploy(id=i, git_sha=f"{i}"))
+
+    write_once(path, insert)
+    content = bytearray(path.read_bytes())
+    content[-20_000:] = b"\xff" * 20_000
+    path.write_bytes(content)
+    done = miniapm("doctor")
+    assert done.code in (1, 3)
+    assert ("is damaged" in done.out) or ("damaged" in done.err) or ("malformed" in done.err)
+
+
+def test_without_a_database_it_names_the_path(command: Command) -> None:
+    done = command("doctor")
+    assert (done.code, str(command.home / "miniapm.db") in done.err) == (3, True)
+    (command.home / "miniapm.db").write_text("hello")
+    assert command("doctor").code == 3
+
+
+@pytest.mark.parametrize(
+    ("free", "total", "expected"),
+    [
+        (256 * 2**20, 2**30, False),
+        (256 * 2**20 - 1, 2**30, True),
+        (5 * 2**30, 100 * 2**30, False),
+        (5 * 2**30 - 1, 100 * 2**30, True),
+    ],
+)
+def test_room_is_five_percent_or_256_mib(free: int, total: int, expected: bool) -> None:
+    assert lacks_room(free, total) == expected
