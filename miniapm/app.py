@@ -5,7 +5,7 @@ import asyncio
 import contextlib
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from miniapm import clock as real_clock
 from miniapm.clock import DAY, Clock
-from miniapm.config import Config
+from miniapm.config import Config, format_address
 from miniapm.domain.ids import IdMaker
 from miniapm.exceptions import Unavailable
 from miniapm.jobs import Job, Supervisor
@@ -28,8 +28,11 @@ from miniapm.storage.deploys.record import (
 from miniapm.storage.projects import Project, find_projects, insert_project
 from miniapm.storage.users import delete_expired
 from miniapm.web.context import Context
+from miniapm.web.hashing import PasswordHashing
 from miniapm.web.keyring import Keyring
 from miniapm.web.live import LOOK_SECONDS, LiveFeed
+from miniapm.web.protocol import ProtocolLimits, make_protocol
+from miniapm.web.rate_limits import RateLimit
 from miniapm.web.refusals import RefusalRecorder
 from miniapm.web.serving import Site
 
@@ -69,6 +72,8 @@ async def open_context(config: Config, clock: Clock = real_clock.now) -> AsyncIt
             refusals=RefusalRecorder(database, clock, make_id),
             live=LiveFeed(database),
             jobs=Supervisor(clock),
+            sign_ins=RateLimit(config.limits.logins_per_minute, clock),
+            passwords=PasswordHashing(),
             started_at=clock(),
         )
 
@@ -110,7 +115,9 @@ class Running:
 
 
 async def run_server(
-    config: Config, announce: Callable[[Running], object], clock: Clock = real_clock.now
+    config: Config,
+    announce: Callable[[Running], Awaitable[None] | None],
+    clock: Clock = real_clock.now,
 ) -> None:
     """Serves until SIGTERM, SIGINT or `stop()`. `announce` is called once requests are taken.
 
@@ -119,10 +126,9 @@ async def run_server(
     listener = _listen(config.server.host, config.server.port)
     with listener:
         async with open_context(config, clock) as context:
-            server = _Server(_uvicorn_config(config, create_app(context)), context)
+            server = _Server(uvicorn_config(config, create_app(context)), context)
             host, port = listener.getsockname()[:2]
-            address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-            running = Running(address, context, server.stop)
+            running = Running(format_address(host, port), context, server.stop)
             server.on_started = lambda: announce(running)
             supervisor = context.jobs
             assert isinstance(supervisor, Supervisor)
@@ -142,26 +148,37 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, context: Context) -> None:
         super().__init__(config)
         self._context = context
-        self.on_started: Callable[[], object] = lambda: None
+        self.on_started: Callable[[], Awaitable[None] | None] = lambda: None
 
     def stop(self) -> None:
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self.on_started()
+        announced = self.on_started()
+        if announced is not None:
+            await announced
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._context.live.close()
         await super().shutdown(sockets)
 
 
-def _uvicorn_config(config: Config, app: ASGIApp) -> uvicorn.Config:
+def uvicorn_config(config: Config, app: ASGIApp) -> uvicorn.Config:
+    """uvicorn as we run it: our headers on every answer, no log of its own, a bounded stop."""
+    limits = config.limits
     proxies = [part.strip() for part in config.server.trusted_proxies.split(",") if part.strip()]
     return uvicorn.Config(
         app,
         loop="uvloop" if sys.platform != "win32" else "auto",
-        http="httptools",
+        http=make_protocol(
+            ProtocolLimits(
+                header_bytes=limits.header_bytes,
+                header_count=limits.header_count,
+                header_seconds=limits.header_seconds,
+                body_seconds=limits.body_seconds,
+            )
+        ),
         ws="none",
         lifespan="off",
         log_config=None,

@@ -6,9 +6,9 @@ from typing import Any
 from miniapm.clock import DAY
 from miniapm.domain.deploys.values import Announcement, Deploy
 from miniapm.domain.keys import Key, check_scopes, display_of, hash_secret, make_secret
+from miniapm.domain.tokens import hash_token
 from miniapm.domain.users import User
 from miniapm.storage import keys, projects, users
-from miniapm.web.auth import hash_token
 from miniapm.web.context import Context
 
 START = 1_760_000_000_000_000

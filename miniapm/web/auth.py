@@ -1,6 +1,5 @@
 """Who may: turns a request into a Caller, or refuses it. Decided on the route and path alone."""
 
-import hashlib
 import re
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
@@ -10,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from miniapm.domain.keys import Key
+from miniapm.domain.tokens import hash_token
 from miniapm.domain.users import Role, User
 from miniapm.exceptions import Forbidden, NotFound, Unauthorized
 from miniapm.storage.projects import Project, find_projects, get_project
@@ -18,6 +18,7 @@ from miniapm.web.context import Context
 
 SESSION_COOKIE = "miniapm_session"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_ORIGIN = re.compile(r"(https?)://([^/@\s]+)")
 _HOST = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 
 
@@ -73,7 +74,9 @@ async def identify(request: Request, context: Context, access: Access) -> Caller
         return Caller(context, user=user)
     header = request.headers.get("authorization")
     if header is not None and access.scopes:
-        return await _identify_key(context, header, access)
+        caller = await _identify_key(context, header, access)
+        _refuse_other_project(request, caller)
+        return caller
     if user is None:
         raise Unauthorized("Sign in, or send a key as `Authorization: Bearer proj_...`.")
     if access.role is None or not user.is_at_least(access.role):
@@ -89,6 +92,12 @@ async def _identify_key(context: Context, header: str, access: Access) -> Caller
     key.refuse_without(*access.scopes)
     project = await context.database.read(get_project, key.project_slug)
     return Caller(context, key=key, project=project)
+
+
+def _refuse_other_project(request: Request, caller: Caller) -> None:
+    named = request.query_params.get("project")
+    if named and named != caller.its_project.slug:
+        raise Forbidden(f"This key is of the project {caller.its_project.slug} alone.")
 
 
 async def _find_project(context: Context, user: User, slug: str) -> Project:
@@ -112,35 +121,46 @@ async def find_user(request: Request, context: Context) -> User | None:
     return await context.database.read(find_session_user, hash_token(token), context.clock())
 
 
-def hash_token(token: str) -> bytes:
-    """What is stored of a session's or link's token."""
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
-
-
 def refuse_cross_site(request: Request, context: Context) -> None:
     """Forbidden for a change that another site's page asks a browser to make.
 
-    Sec-Fetch-Site where the browser sends it, else Origin against our own host; a caller that sends
-    neither is no browser.
+    Sec-Fetch-Site where the browser sends it (not to plain HTTP on a network), else Origin against
+    our own address; a caller that sends neither is no browser.
     """
     if request.method in _SAFE_METHODS:
         return
-    site = request.headers.get("sec-fetch-site")
-    if site is not None:
-        allowed = site in ("same-origin", "none")
+    sites, origins = request.headers.getlist("sec-fetch-site"), request.headers.getlist("origin")
+    if sites:
+        allowed = all(site in ("same-origin", "none") for site in sites)
     else:
-        origin = request.headers.get("origin")
-        own = {request.headers.get("host"), urlsplit(context.config.server.public_url).netloc}
-        allowed = origin is None or urlsplit(origin).netloc in own - {None, ""}
+        allowed = all(_is_own_origin(origin, request, context) for origin in origins)
     if not allowed:
         raise Forbidden("This change was asked for by a page of another site.")
 
 
+def _is_own_origin(origin: str, request: Request, context: Context) -> bool:
+    found = _ORIGIN.fullmatch(origin.lower())
+    if found is None:
+        return False
+    scheme, host = found[1], _without_default_port(found[2], found[1])
+    public = urlsplit(context.config.server.public_url.lower())
+    if public.netloc and host == _without_default_port(public.netloc, public.scheme):
+        return scheme == public.scheme
+    # behind a proxy that we do not trust the scheme of the request says nothing
+    hosts = request.headers.getlist("host")
+    return len(hosts) == 1 and host == _without_default_port(hosts[0].lower(), scheme)
+
+
+def _without_default_port(netloc: str, scheme: str) -> str:
+    return netloc.removesuffix(":443" if scheme == "https" else ":80")
+
+
 def sign_in_page(request: Request) -> Response:
     """Where a person without a session goes; comes back to what was asked for."""
-    target = request.url.path
-    if request.url.query:
-        target = f"{target}?{request.url.query}"
+    # the path as it came: `request.url` is made of the Host header, too
+    target = request.scope["raw_path"].decode("latin-1")
+    if request.scope["query_string"]:
+        target = f"{target}?{request.scope['query_string'].decode('latin-1')}"
     query = "" if request.method != "GET" or target == "/" else f"?next={quote(target)}"
     return RedirectResponse(f"/login{query}", status_code=303)
 

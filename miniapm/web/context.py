@@ -7,8 +7,10 @@ from miniapm.clock import Clock
 from miniapm.config import Config
 from miniapm.domain.ids import IdMaker
 from miniapm.storage.database import Database
+from miniapm.web.hashing import PasswordHashing
 from miniapm.web.keyring import Keyring
 from miniapm.web.live import LiveFeed
+from miniapm.web.rate_limits import RateLimit
 from miniapm.web.refusals import RefusalRecorder
 
 
@@ -30,4 +32,6 @@ class Context:
     refusals: RefusalRecorder
     live: LiveFeed
     jobs: JobReport
+    sign_ins: RateLimit
+    passwords: PasswordHashing
     started_at: int

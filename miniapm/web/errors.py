@@ -5,9 +5,10 @@ A stranger sees our sentence or "Internal error" with a request id; the log has 
 
 import logging
 import secrets
-from typing import Any
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from miniapm.exceptions import (
     Invalid,
@@ -54,9 +55,17 @@ def error_headers(error: MiniapmError) -> Headers:
     return headers
 
 
+class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the JSON API and ingest answer when they refuse."""
+
+    error: Annotated[str, Meta(description="A short code that stays the same")]
+    message: Annotated[str, Meta(description="One sentence for a person")]
+    fields: Annotated[
+        dict[str, str], Meta(description="Every bad field, with what is wrong with it")
+    ] = {}
+
+
 def error_json(error: MiniapmError) -> bytes:
     """The JSON family's body: error, message and, where it applies, fields."""
-    body: dict[str, Any] = {"error": error.code, "message": error.message}
-    if isinstance(error, Invalid) and error.fields:
-        body["fields"] = error.fields
-    return msgspec.json.encode(body)
+    fields = error.fields if isinstance(error, Invalid) else {}
+    return msgspec.json.encode(ErrorBody(error.code, error.message, fields))

@@ -1,5 +1,7 @@
 """`/health` and `/readyz`: what a probe may know, without a key and without paths."""
 
+from typing import Literal
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -7,7 +9,24 @@ from starlette.responses import Response
 from miniapm.clock import SECOND
 from miniapm.exceptions import MiniapmError
 from miniapm.storage.connection import Connection, scalar
+from miniapm.storage.doctor_file import is_disk_full
 from miniapm.web.auth import Caller
+from miniapm.web.json_answers import answer_json
+
+
+class Health(msgspec.Struct, frozen=True):
+    """That the server runs, for how long, and whether its database answers."""
+
+    status: Literal["ok"]
+    uptime_seconds: int
+    db_ok: bool
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """Whether work can be taken, and why not."""
+
+    status: Literal["ready", "not ready"]
+    reasons: list[str]
 
 
 def _probe(connection: Connection) -> bool:
@@ -15,28 +34,27 @@ def _probe(connection: Connection) -> bool:
 
 
 async def get_health(request: Request, caller: Caller) -> Response:
+    """Says that the server runs."""
     context = caller.context
     try:
         db_ok = await context.database.read(_probe)
     except MiniapmError:
         db_ok = False
     uptime = (context.clock() - context.started_at) // SECOND
-    return _json(200, {"status": "ok", "uptime_seconds": uptime, "db_ok": db_ok})
+    return answer_json(Health("ok", uptime, db_ok))
 
 
 async def get_readiness(request: Request, caller: Caller) -> Response:
-    """200 when work can be taken; else 503 with the reasons."""
+    """Says whether work can be taken: 200, else 503 with the reasons."""
     reasons = caller.context.jobs.find_troubles()
     if caller.context.database.writer.is_closing:
         reasons.append("the server is stopping")
+    if is_disk_full(caller.context.database.path):
+        reasons.append("the disk is full")
     try:
         await caller.context.database.read(_probe)
     except MiniapmError:
         reasons.append("the database does not answer")
     if reasons:
-        return _json(503, {"status": "not ready", "reasons": reasons})
-    return _json(200, {"status": "ready", "reasons": []})
-
-
-def _json(status: int, content: object) -> Response:
-    return Response(msgspec.json.encode(content), status, media_type="application/json")
+        return answer_json(Readiness("not ready", reasons), 503)
+    return answer_json(Readiness("ready", []))

@@ -5,56 +5,92 @@ line are seen as well as the server's own.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from miniapm.storage.database import Database
 from miniapm.storage.deploys.find import find_latest_change
 
 LOOK_SECONDS = 0.5
 MAX_LISTENERS = 500
+HEARTBEAT_SECONDS = 15.0
+
+
+class Listener:
+    """One page that listens. `seen` is the newest change that it knows; None: whatever is there."""
+
+    def __init__(self, seen: int | None) -> None:
+        self._seen = seen
+        self._news = asyncio.Event()
+        self.is_over = False
+
+    def tell(self, latest: int) -> None:
+        if self._seen is None:
+            self._seen = latest
+        elif latest != self._seen:
+            self._seen = latest
+            self._news.set()
+
+    def end(self) -> None:
+        self.is_over = True
+        self._news.set()
+
+    async def wait(self, seconds: float) -> int | None:
+        """The instant of the newest change as soon as there is one; None after `seconds`, or
+        when the server stops (`is_over`)."""
+        try:
+            await asyncio.wait_for(self._news.wait(), seconds)
+        except TimeoutError:
+            return None
+        if self.is_over:
+            return None
+        self._news.clear()
+        return self._seen
 
 
 class LiveFeed:
+    """`heartbeat_seconds` is how often a quiet stream shows that it is there."""
+
     def __init__(self, database: Database) -> None:
+        self.max_listeners = MAX_LISTENERS
+        self.heartbeat_seconds = HEARTBEAT_SECONDS
         self._database = database
-        self._waiting: dict[int, set[asyncio.Queue[int | None]]] = {}
-        self._latest: dict[int, int] = {}
+        self._listeners: dict[int, set[Listener]] = {}
         self._closed = False
 
     @property
-    def is_full(self) -> bool:
-        return sum(len(queues) for queues in self._waiting.values()) >= MAX_LISTENERS
+    def count(self) -> int:
+        """How many listen now."""
+        return sum(len(listeners) for listeners in self._listeners.values())
 
-    async def listen(self, project_id: int) -> AsyncIterator[int]:
-        """The instant of each new change, until the server stops."""
-        queue: asyncio.Queue[int | None] = asyncio.Queue(maxsize=4)
-        self._waiting.setdefault(project_id, set()).add(queue)
+    @property
+    def is_full(self) -> bool:
+        return self.count >= self.max_listeners
+
+    @contextmanager
+    def listen(self, project_id: int, seen: int | None = None) -> Iterator[Listener]:
+        """A listener for as long as the block lasts; it hears of what is newer than `seen`."""
+        listener = Listener(seen)
+        if self._closed:
+            listener.end()
+        self._listeners.setdefault(project_id, set()).add(listener)
         try:
-            while not self._closed and (change := await queue.get()) is not None:
-                yield change
+            yield listener
         finally:
-            self._waiting[project_id].discard(queue)
-            if not self._waiting[project_id]:
-                del self._waiting[project_id]
-                self._latest.pop(project_id, None)
+            self._listeners[project_id].discard(listener)
+            if not self._listeners[project_id]:
+                del self._listeners[project_id]
 
     async def look(self) -> None:
-        """Tells the listeners of every project that has changed since the last look."""
-        for project_id in list(self._waiting):
+        """Tells the listeners of every project what its newest change is."""
+        for project_id in list(self._listeners):
             latest = await self._database.read(find_latest_change, project_id)
-            known = self._latest.setdefault(project_id, latest)
-            if latest != known:
-                self._latest[project_id] = latest
-                self._tell(project_id, latest)
+            for listener in self._listeners.get(project_id, set()):
+                listener.tell(latest)
 
     def close(self) -> None:
         """Ends every listener."""
         self._closed = True
-        for project_id in self._waiting:
-            self._tell(project_id, None)
-
-    def _tell(self, project_id: int, change: int | None) -> None:
-        for queue in self._waiting.get(project_id, set()):
-            while queue.full():
-                queue.get_nowait()
-            queue.put_nowait(change)
+        for listeners in self._listeners.values():
+            for listener in listeners:
+                listener.end()

@@ -1,16 +1,28 @@
 """How it looks: the one Jinja environment, and the one function that makes a page of a template."""
 
+import dataclasses
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context as TemplateContext
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from miniapm.clock import to_rfc3339
+from miniapm.web import told_times
+from miniapm.web.assets import asset_url
 from miniapm.web.auth import Caller
+from miniapm.web.kept import kept_query
+from miniapm.web.time_zone import Zone, find_zone
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    View = Mapping[str, Any] | DataclassInstance
 
 
 @cache
@@ -26,7 +38,8 @@ def find_templates() -> Path:
 
 
 @cache
-def _environment() -> Environment:
+def make_environment() -> Environment:
+    """The Jinja environment: autoescape on, and a name that a view lacks is an error."""
     environment = Environment(
         loader=FileSystemLoader(find_templates()),
         autoescape=True,
@@ -35,11 +48,69 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["rfc3339"] = to_rfc3339
+    environment.filters["instant"] = _instant
+    environment.filters["clock"] = _clock
+    environment.filters["duration"] = told_times.tell_duration
+    environment.filters["weblink"] = weblink
+    environment.globals["asset"] = asset_url
     return environment
 
 
 def render(
-    request: Request, caller: Caller, template: str, view: Mapping[str, Any], status: int = 200
+    request: Request,
+    caller: Caller,
+    template: str,
+    view: "View",
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
-    text = _environment().get_template(template).render(caller=caller, **view)
-    return HTMLResponse(text, status, headers={"cache-control": "private, no-cache"})
+    """A page of `template` with the names in `view`, a mapping or a dataclass.
+
+    Every template also has `caller`, `user`, `project`, `zone`, `here` (path and query), `section`
+    (the word after the project in the path) and `keep` (the filters, for links to other pages).
+    """
+    values = view if isinstance(view, Mapping) else _fields(view)
+    text = make_environment().get_template(template).render({**_frame(request, caller), **values})
+    # with a body that depends on who asks and in which zone, only the browser itself may keep it
+    return HTMLResponse(text, status, {"cache-control": "private, no-cache", **(headers or {})})
+
+
+def weblink(address: str | None) -> str:
+    """`address` when a link may lead there, else "": no scheme but http(s) ever stands in a page,
+    however it came into the database."""
+    return address if address and address.lower().startswith(("http://", "https://")) else ""
+
+
+def _frame(request: Request, caller: Caller) -> dict[str, Any]:
+    path, query = request.url.path, request.url.query
+    parts = path.split("/")
+    here = f"{path}?{query}" if query else path
+    return {
+        "caller": caller,
+        "user": caller.user,
+        "project": caller.project,
+        "zone": find_zone(request),
+        # an address that takes forms alone is no place to come back to
+        "here": here if request.method in ("GET", "HEAD") else "/",
+        "section": parts[3] if len(parts) > 3 and parts[1] == "p" else "",
+        "keep": kept_query(request.query_params),
+    }
+
+
+def _fields(view: "DataclassInstance") -> dict[str, Any]:
+    return {field.name: getattr(view, field.name) for field in dataclasses.fields(view)}
+
+
+@pass_context
+def _instant(context: TemplateContext, instant: int) -> Markup:
+    return told_times.tell_instant(instant, _zone(context))
+
+
+@pass_context
+def _clock(context: TemplateContext, instant: int) -> Markup:
+    return told_times.tell_clock(instant, _zone(context))
+
+
+def _zone(context: TemplateContext) -> Zone:
+    zone: Zone = context["zone"]
+    return zone

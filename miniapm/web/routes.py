@@ -6,7 +6,10 @@ from typing import NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from miniapm.domain.keys import DEPLOYS_WRITE
+from miniapm.domain.keys import DEPLOYS_ADMIN, DEPLOYS_WRITE, READ
+from miniapm.web.api import deploys as api_deploys
+from miniapm.web.api.openapi import get_document
+from miniapm.web.assets import get_asset
 from miniapm.web.auth import PUBLIC, Access, Caller
 from miniapm.web.health import get_health, get_readiness
 from miniapm.web.ingest.calls import ErrorAnswer, Handler
@@ -16,7 +19,10 @@ from miniapm.web.ingest.deploys import (
     post_deploy,
     post_deployment,
 )
-from miniapm.web.pages import timeline
+from miniapm.web.pages import account, deploy_actions, login, projects, settings, timeline
+from miniapm.web.pages.deploy import get_deploy_page
+from miniapm.web.pages.events import get_events
+from miniapm.web.pages.time_zone import get_time_zone, post_time_zone
 
 Endpoint = Callable[[Request, Caller], Awaitable[Response]]
 
@@ -43,13 +49,50 @@ VIEWER = Access(role="viewer")
 MEMBER = Access(role="member")
 ADMIN = Access(role="admin")
 
+READ_DEPLOYS = Access((READ, DEPLOYS_WRITE, DEPLOYS_ADMIN), "viewer")
+PATCH_DEPLOYS = Access((DEPLOYS_WRITE, DEPLOYS_ADMIN), "member")
+CORRECT_DEPLOYS = Access((DEPLOYS_ADMIN,), "member")
+
 INGEST_ROUTES = (
     IngestRoute("/ingest/deploys", post_deploy, DEPLOYS_WRITE, explain_as_json),
     IngestRoute("/deployments", post_deployment, DEPLOYS_WRITE, explain_as_text),
 )
 
 ROUTES = (
+    Route("GET", "/api/v1/openapi.json", get_document, PUBLIC),
+    Route("GET", "/api/v1/deploys", api_deploys.list_deploys, READ_DEPLOYS),
+    Route("GET", "/api/v1/deploys/{id}", api_deploys.show_deploy, READ_DEPLOYS),
+    Route("PATCH", "/api/v1/deploys/{id}", api_deploys.patch_deploy, PATCH_DEPLOYS),
+    Route("DELETE", "/api/v1/deploys/{id}", api_deploys.delete_deploy, CORRECT_DEPLOYS),
+    Route("POST", "/api/v1/deploys/{id}/restore", api_deploys.unhide_deploy, CORRECT_DEPLOYS),
+    Route("GET", "/api/v1/deploys/{id}/changes", api_deploys.list_changes, READ_DEPLOYS),
+    Route("POST", "/api/v1/deploys/{id}/undo", api_deploys.undo_deploy_change, CORRECT_DEPLOYS),
     Route("GET", "/health", get_health, PUBLIC),
     Route("GET", "/readyz", get_readiness, PUBLIC),
+    Route("GET", "/", projects.get_home, VIEWER),
+    Route("GET", "/projects", projects.get_projects, VIEWER),
+    Route("POST", "/projects", projects.post_project, ADMIN),
+    Route("GET", "/login", login.get_login, PUBLIC),
+    Route("POST", "/login", login.post_login, PUBLIC),
+    Route("POST", "/login/link", login.post_link, PUBLIC),
+    Route("POST", "/login/first", login.post_first_admin, PUBLIC),
+    Route("POST", "/logout", login.post_logout, PUBLIC),
+    Route("GET", "/account", account.get_account, VIEWER),
+    Route("POST", "/account/password", account.post_password, VIEWER),
+    Route("GET", "/p/{slug}", projects.get_project_home, VIEWER),
+    Route("GET", "/p/{slug}/", projects.get_project_home, VIEWER),
+    Route("GET", "/p/{slug}/settings", settings.get_settings, VIEWER),
+    Route("POST", "/p/{slug}/settings/keys", settings.post_key, ADMIN),
+    Route("POST", "/p/{slug}/settings/keys/{key_id}/rotate", settings.post_rotation, ADMIN),
+    Route("POST", "/p/{slug}/settings/keys/{key_id}/revoke", settings.post_revocation, ADMIN),
+    Route("GET", "/static/{name}", get_asset, PUBLIC),
+    Route("GET", "/time-zone", get_time_zone, PUBLIC),
+    Route("POST", "/time-zone", post_time_zone, PUBLIC),
     Route("GET", "/p/{slug}/deploys", timeline.get_timeline, VIEWER),
+    Route("GET", "/p/{slug}/events", get_events, VIEWER),
+    Route("GET", "/p/{slug}/deploys/{id}", get_deploy_page, VIEWER),
+    Route("POST", "/p/{slug}/deploys/{id}/edit", deploy_actions.post_edit, MEMBER),
+    Route("POST", "/p/{slug}/deploys/{id}/hide", deploy_actions.post_hide, MEMBER),
+    Route("POST", "/p/{slug}/deploys/{id}/restore", deploy_actions.post_restore, MEMBER),
+    Route("POST", "/p/{slug}/deploys/{id}/undo", deploy_actions.post_undo, MEMBER),
 )

@@ -18,8 +18,12 @@ from miniapm.web.auth import Caller, identify, sign_in_page
 from miniapm.web.context import Context
 from miniapm.web.errors import as_ours, error_headers, error_json
 from miniapm.web.ingest.calls import IngestEndpoint
+from miniapm.web.limits import Disconnected
 from miniapm.web.render import render
 from miniapm.web.routes import INGEST_ROUTES, ROUTES, Route
+
+# what is below these fails as JSON; the rest are pages
+_JSON_PREFIXES = ("/api/", "/ingest/", "/health", "/readyz")
 
 
 class Site:
@@ -73,15 +77,18 @@ def _build_route(context: Context, path: str, group: Iterable[Route]) -> Starlet
                 raise MethodNotAllowed(tuple(sorted(by_method)))
             caller = await identify(request, context, route.access)
             return await route.endpoint(request, caller)
+        except Disconnected:
+            return Response(status_code=400)
         except Exception as error:
             return _explain(request, caller, as_ours(error, request.method, path))
 
-    every_method = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-    return StarletteRoute(path, endpoint, methods=every_method)
+    every_method = StarletteRoute(path, endpoint)
+    every_method.methods = None
+    return every_method
 
 
 def _explain(request: Request, caller: Caller, error: MiniapmError) -> Response:
-    is_page = not request.url.path.startswith("/api/")
+    is_page = not request.scope["path"].startswith(_JSON_PREFIXES)
     if is_page and isinstance(error, Unauthorized):
         return sign_in_page(request)
     if is_page:

@@ -1,14 +1,167 @@
 """The timeline: what was deployed, when, by whom."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+
 from starlette.requests import Request
 from starlette.responses import Response
 
-from miniapm.storage.deploys.find import DeployFilter, find_deploys
-from miniapm.web.auth import Caller
+from miniapm.domain.deploys.values import Status
+from miniapm.storage.connection import Connection
+from miniapm.storage.deploys.find import (
+    Cursor,
+    ToldDeploy,
+    find_deploys,
+    find_lanes,
+    find_latest_change,
+    tell_deploys,
+)
+from miniapm.storage.deploys.titles import find_titles
+from miniapm.web.auth import Caller, base_url
+from miniapm.web.cursors import encode_cursor
+from miniapm.web.pages.empty import EmptyState, find_empty_state
+from miniapm.web.pages.filters import RANGES, PageFilter, read_filter
+from miniapm.web.pages.told import KIND_WORDS, STATUS_WORDS, first_line, is_production, name_of
 from miniapm.web.render import render
+from miniapm.web.time_zone import Zone, find_zone
+from miniapm.web.told_times import tell_day
+
+PAGE_SIZE = 50
+_SHOWN_TAGS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One deploy. `sha` is "" where `name` is the sha already; `kind` is "" for a plain deploy."""
+
+    id: int
+    at: int
+    status: Status
+    status_words: str
+    kind: str
+    reason: str
+    name: str
+    sha: str
+    git_sha: str
+    env: str
+    is_production: bool
+    service: str
+    deployer: str
+    title: str
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The deploys of one day in the viewer's zone."""
+
+    words: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one look at the database gave; `change` is the newest change that it saw."""
+
+    told: list[ToldDeploy]
+    titles: dict[int, str]
+    older: str
+    lanes: list[tuple[str, str]]
+    change: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """`older` and `newest` are queries of this page, "" where there is none."""
+
+    filter: PageFilter
+    envs: tuple[str, ...]
+    services: tuple[str, ...]
+    statuses: tuple[tuple[str, str], ...]
+    ranges: tuple[tuple[str, str], ...]
+    days: tuple[Day, ...]
+    older: str
+    newest: str
+    change: int
+    may_restore: bool
+    empty: EmptyState | None
 
 
 async def get_timeline(request: Request, caller: Caller) -> Response:
-    project = caller.its_project
-    deploys = await caller.context.database.read(find_deploys, project.id, DeployFilter(), 50)
-    return render(request, caller, "timeline.html", {"project": project, "deploys": deploys})
+    project, database = caller.its_project, caller.context.database
+    wanted = read_filter(request.query_params)
+    now = caller.context.clock()
+    found = await database.read(_find, project.id, wanted, now)
+    empty = None
+    if not found.lanes:
+        empty = await database.read(
+            find_empty_state,
+            project.id,
+            base_url(request, caller.context),
+            with_unknown=caller.may("admin"),
+        )
+    page = Timeline(
+        filter=wanted,
+        envs=_choices((env for _, env in found.lanes), wanted.env),
+        services=_choices((service for service, _ in found.lanes), wanted.service),
+        statuses=tuple(STATUS_WORDS.items()),
+        ranges=RANGES,
+        days=_group(found, find_zone(request), now),
+        older=wanted.query(cursor=found.older) if found.older else "",
+        newest=wanted.query() or "?" if wanted.cursor else "",
+        change=found.change,
+        may_restore=caller.may("member"),
+        empty=empty,
+    )
+    return render(request, caller, "timeline.html", page)
+
+
+def _find(connection: Connection, project_id: int, wanted: PageFilter, now: int) -> Found:
+    deploys = find_deploys(
+        connection, project_id, wanted.to_deploys(now), PAGE_SIZE + 1, wanted.to_cursor()
+    )
+    shown = deploys[:PAGE_SIZE]
+    older = ""
+    if len(deploys) > PAGE_SIZE:
+        older = encode_cursor(Cursor(shown[-1].deployed_at, shown[-1].id))
+    return Found(
+        told=tell_deploys(connection, shown),
+        titles=find_titles(connection, shown),
+        older=older,
+        lanes=find_lanes(connection, project_id),
+        change=find_latest_change(connection, project_id),
+    )
+
+
+def _choices(values: Iterable[str], chosen: str) -> tuple[str, ...]:
+    """What a menu offers: what there is, and what was asked for even if it is not there."""
+    return tuple(sorted({*values, chosen} - {""}))
+
+
+def _group(found: Found, zone: Zone, now: int) -> tuple[Day, ...]:
+    today = zone.local(now).date()
+    rows = (_tell(told, found.titles) for told in found.told)
+    by_day = groupby(rows, key=lambda row: zone.local(row.at).date())
+    return tuple(Day(tell_day(day, today), tuple(group)) for day, group in by_day)
+
+
+def _tell(told: ToldDeploy, titles: dict[int, str]) -> Row:
+    deploy = told.deploy
+    return Row(
+        id=deploy.id,
+        at=deploy.deployed_at,
+        status=deploy.status,
+        status_words=STATUS_WORDS[deploy.status],
+        kind=KIND_WORDS[told.kind.kind],
+        reason=told.kind.reason,
+        name=name_of(deploy),
+        sha=deploy.short_sha if deploy.version else "",
+        git_sha=deploy.git_sha,
+        env=deploy.env,
+        is_production=is_production(deploy.env),
+        service=deploy.service,
+        deployer=deploy.deployer or "",
+        title=first_line(titles.get(deploy.id) or deploy.description),
+        tags=deploy.tags[:_SHOWN_TAGS],
+    )

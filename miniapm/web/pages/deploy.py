@@ -1,0 +1,206 @@
+"""The page of one deploy: its fields, what stood around it, its commits, and its corrections."""
+
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from miniapm.domain.deploys.repositories import Repository, read_repository
+from miniapm.domain.deploys.values import ENDS, Commit, Deploy
+from miniapm.domain.ids import parse_id
+from miniapm.exceptions import NotFound
+from miniapm.storage.connection import Connection
+from miniapm.storage.deploys.change import Change, find_changes
+from miniapm.storage.deploys.find import (
+    ToldDeploy,
+    find_latest_change,
+    find_next_live,
+    find_previous_live,
+    get_deploy,
+    tell_deploys,
+)
+from miniapm.storage.deploys.rows import find_commits
+from miniapm.storage.deploys.titles import find_titles
+from miniapm.web.auth import Caller
+from miniapm.web.pages.deploy_changes import ToldChange, tell_changes
+from miniapm.web.pages.deploy_form import Draft, Field, make_fields
+from miniapm.web.pages.told import (
+    KIND_WORDS,
+    SOURCE_WORDS,
+    STATUS_WORDS,
+    first_line,
+    is_production,
+    name_of,
+)
+from miniapm.web.render import render
+from miniapm.web.time_zone import find_zone
+
+
+@dataclass(frozen=True, slots=True)
+class CommitLine:
+    """One commit; `link` is "" where nobody knows its address."""
+
+    sha: str
+    short: str
+    link: str
+    message: str
+    author: str
+    at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """The deploy that was live before or after, by its name."""
+
+    id: int
+    name: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one look at the database gave."""
+
+    told: ToldDeploy
+    title: str
+    previous: Deploy | None
+    next: Deploy | None
+    commits: list[Commit]
+    changes: list[Change]
+    change: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeployPage:
+    """`fields` is empty for those who may not edit; `notice` names the change just made."""
+
+    deploy: Deploy
+    name: str
+    title: str
+    status_words: str
+    kind: str
+    reason: str
+    is_production: bool
+    duration: int | None
+    sources: str
+    repository: Repository | None
+    commit_link: str
+    compare_link: str
+    previous: Neighbour | None
+    next: Neighbour | None
+    commits: tuple[CommitLine, ...]
+    changes: tuple[ToldChange, ...]
+    change: int
+    notice: str
+    notice_change_id: int | None
+    may_edit: bool
+    fields: tuple[Field, ...]
+    trouble: str = field(default="")
+
+
+async def get_deploy_page(request: Request, caller: Caller) -> Response:
+    return await show_deploy(request, caller)
+
+
+def deploy_id_of(request: Request) -> int:
+    """The id in the address; NotFound when it cannot be one."""
+    deploy_id = parse_id(request.path_params["id"])
+    if deploy_id is None:
+        raise NotFound("There is no such deploy in this project.")
+    return deploy_id
+
+
+async def show_deploy(
+    request: Request, caller: Caller, draft: Draft | None = None, status: int = 200
+) -> Response:
+    """The page; with `draft`, the form as it was sent, and what was wrong with it."""
+    project = caller.its_project
+    found = await caller.context.database.read(_find, project.id, deploy_id_of(request))
+    deploy = found.told.deploy
+    zone = find_zone(request)
+    changes = tell_changes(found.changes, zone)
+    notice, notice_change_id = _find_notice(request, changes)
+    repository = read_repository(deploy.repository)
+    may_edit = caller.may("member")
+    page = DeployPage(
+        deploy=deploy,
+        name=name_of(deploy),
+        title=found.title,
+        status_words=STATUS_WORDS[deploy.status],
+        kind=KIND_WORDS[found.told.kind.kind],
+        reason=found.told.kind.reason,
+        is_production=is_production(deploy.env),
+        duration=_duration(deploy),
+        sources=", ".join(SOURCE_WORDS[source] for source in deploy.sources),
+        repository=repository,
+        commit_link=_commit_link(repository, deploy.git_sha),
+        compare_link=_compare_link(repository, found.previous, deploy),
+        previous=_neighbour(found.previous),
+        next=_neighbour(found.next),
+        commits=tuple(_line(commit, repository) for commit in found.commits),
+        changes=changes,
+        change=found.change,
+        notice=notice,
+        notice_change_id=notice_change_id,
+        may_edit=may_edit,
+        fields=make_fields(deploy, zone, draft) if may_edit else (),
+        trouble=draft.trouble if draft else "",
+    )
+    return render(request, caller, "deploy.html", page, status)
+
+
+def _find(connection: Connection, project_id: int, deploy_id: int) -> Found:
+    deploy = get_deploy(connection, project_id, deploy_id)
+    [told] = tell_deploys(connection, [deploy])
+    return Found(
+        told=told,
+        title=find_titles(connection, [deploy]).get(deploy_id, ""),
+        previous=find_previous_live(connection, deploy),
+        next=find_next_live(connection, deploy),
+        commits=find_commits(connection, project_id, deploy_id),
+        changes=find_changes(connection, project_id, deploy_id),
+        change=find_latest_change(connection, project_id),
+    )
+
+
+def _find_notice(request: Request, changes: tuple[ToldChange, ...]) -> tuple[str, int | None]:
+    """What was just done, and the change that undoes it."""
+    query = request.query_params
+    if query.get("changed") == "nothing":
+        return "Nothing was different.", None
+    wanted = query.get("undone") or query.get("changed")
+    change = next((c for c in changes if str(c.id) == wanted), None)
+    if change is None:
+        return "", None
+    return ("Undone." if "undone" in query else change.done), change.id
+
+
+def _duration(deploy: Deploy) -> int | None:
+    if deploy.started_at is None or deploy.status not in ENDS:
+        return None
+    return deploy.deployed_at - deploy.started_at
+
+
+def _neighbour(deploy: Deploy | None) -> Neighbour | None:
+    return None if deploy is None else Neighbour(deploy.id, name_of(deploy), deploy.deployed_at)
+
+
+def _commit_link(repository: Repository | None, sha: str) -> str:
+    return (repository.commit_link(sha) if repository else None) or ""
+
+
+def _compare_link(repository: Repository | None, old: Deploy | None, new: Deploy) -> str:
+    if repository is None or old is None:
+        return ""
+    return repository.compare_link(old.git_sha, new.git_sha) or ""
+
+
+def _line(commit: Commit, repository: Repository | None) -> CommitLine:
+    return CommitLine(
+        sha=commit.sha,
+        short=commit.sha[:7] if len(commit.sha) >= 40 else commit.sha[:20],
+        link=_commit_link(repository, commit.sha),
+        message=first_line(commit.message),
+        author=commit.author or "",
+        at=commit.committed_at,
+    )

@@ -1,0 +1,43 @@
+"""What stands where no deploy is yet: the one command that brings one, and what was refused."""
+
+from dataclasses import dataclass
+
+from miniapm.storage.connection import Connection
+from miniapm.storage.refusals import UNKNOWN_PROJECT, find_refusals
+from miniapm.web.pages.refused import RefusalRow, tell_refusal
+
+_SHOWN_REFUSALS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyState:
+    """`command` is ready for a shell that has $MINIAPM_API_KEY."""
+
+    command: str
+    refusals: tuple[RefusalRow, ...]
+    unknown_refusals: tuple[RefusalRow, ...]
+
+
+def find_empty_state(
+    connection: Connection, project_id: int, base: str, *, with_unknown: bool
+) -> EmptyState:
+    """For the server at `base`; `with_unknown` has the calls with a key that nobody knows too."""
+    return EmptyState(
+        write_command(base),
+        _find(connection, project_id),
+        _find(connection, UNKNOWN_PROJECT) if with_unknown else (),
+    )
+
+
+def write_command(base: str) -> str:
+    """A curl that records a deploy; prints the status code."""
+    return (
+        f"curl -sS -w '%{{http_code}}\\n' {base}/ingest/deploys \\\n"
+        '  -H "Authorization: Bearer $MINIAPM_API_KEY" \\\n'
+        """  -d '{"git_sha": "4f2a91c", "version": "v1.0.0", "deployer": "me"}'"""
+    )
+
+
+def _find(connection: Connection, project_id: int) -> tuple[RefusalRow, ...]:
+    refusals = find_refusals(connection, project_id, _SHOWN_REFUSALS)
+    return tuple(tell_refusal(refusal, {}, cut=True) for refusal in refusals)

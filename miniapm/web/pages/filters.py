@@ -1,0 +1,107 @@
+"""What a list page was asked to show: read from the query, written back into every link."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, get_args
+from urllib.parse import urlencode
+
+from miniapm.domain.deploys.values import Status
+from miniapm.domain.durations import parse_duration
+from miniapm.domain.instants import parse_instant
+from miniapm.exceptions import Invalid
+from miniapm.storage.deploys.find import Cursor, DeployFilter
+from miniapm.web.cursors import decode_cursor
+
+MAX_SEARCH = 200
+RANGES = (
+    ("1h", "1 hour"),
+    ("6h", "6 hours"),
+    ("24h", "24 hours"),
+    ("7d", "7 days"),
+    ("30d", "30 days"),
+    ("90d", "90 days"),
+)
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+
+class PageFilter(NamedTuple):
+    """The filters as they stand in the address; "" where one is not set."""
+
+    env: str = ""
+    service: str = ""
+    status: str = ""
+    tag: str = ""
+    q: str = ""
+    range: str = ""
+    since: str = ""
+    until: str = ""
+    hidden: str = ""
+    cursor: str = ""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether anything narrows the list; hidden ones are another list."""
+        return any(self._replace(hidden="", cursor=""))
+
+    def query(self, **changes: str) -> str:
+        """This filter as `?name=value&...` after `changes`; "" when nothing is set.
+
+        The place in the list goes with a change of the filter, unless it is the change.
+        """
+        changed = self._replace(**{"cursor": "", **changes})
+        pairs = [(_NAMES.get(n, n), v) for n, v in changed._asdict().items() if v]
+        return f"?{urlencode(pairs)}" if pairs else ""
+
+    def to_deploys(self, now: int) -> DeployFilter:
+        """What storage looks for. Invalid names what cannot be."""
+        since, until = self._times(now)
+        return DeployFilter(
+            env=self.env or None,
+            service=self.service or None,
+            status=self.status or None,
+            tag=self.tag or None,
+            query=self.q or None,
+            since=since,
+            until=until,
+            hidden=bool(self.hidden),
+        )
+
+    def _times(self, now: int) -> tuple[int | None, int | None]:
+        if self.range:
+            return now - parse_duration(self.range), None
+        return (
+            parse_instant(self.since) if self.since else None,
+            parse_instant(self.until) if self.until else None,
+        )
+
+    def to_cursor(self) -> Cursor | None:
+        """The place after which the page begins."""
+        return decode_cursor(self.cursor) if self.cursor else None
+
+
+_NAMES = {"since": "from", "until": "to"}
+
+
+def read_filter(given: Mapping[str, str]) -> PageFilter:
+    """The filter in a query. Invalid names every part that cannot be."""
+    values = {name: given.get(_NAMES.get(name, name), "").strip() for name in PageFilter._fields}
+    wanted = PageFilter(**values)
+    problems = {}
+    if wanted.range and wanted.range not in dict(RANGES):
+        problems["range"] = f"is one of {', '.join(dict(RANGES))}"
+    if wanted.status and wanted.status not in STATUSES:
+        problems["status"] = f"is one of {', '.join(STATUSES)}"
+    parsers: tuple[tuple[str, Callable[[str], Any]], ...] = (
+        ("since", parse_instant),
+        ("until", parse_instant),
+        ("cursor", decode_cursor),
+    )
+    for name, parse in parsers:
+        try:
+            if values[name]:
+                parse(values[name])
+        except ValueError as error:
+            problems[_NAMES.get(name, name)] = str(error)
+    if problems:
+        name, reason = next(iter(problems.items()))
+        raise Invalid(f"In the address, {name} {reason}.", problems)
+    return wanted._replace(q=wanted.q[:MAX_SEARCH], hidden="1" if wanted.hidden == "1" else "")

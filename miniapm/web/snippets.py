@@ -1,0 +1,112 @@
+"""What a person pastes to send deploys: one snippet per sender, the address filled in.
+
+The texts are files in `templates/snippets/`, whole and runnable, with an address and a key that
+stand for the real ones. None of them can make a deploy fail.
+"""
+
+from functools import cache
+from typing import NamedTuple
+
+from miniapm.web.render import find_templates
+
+EXAMPLE_URL = "https://miniapm.example"
+EXAMPLE_KEY = "proj_YOUR_KEY"
+
+
+class Snippet(NamedTuple):
+    """`place` says where `text` goes; `setup` is a command to run once, or "", with the key."""
+
+    slug: str
+    title: str
+    place: str
+    setup: str
+    text: str
+
+
+class _Sender(NamedTuple):
+    file: str
+    title: str
+    place: str
+    setup: str = ""
+
+
+_EXPORTS = f"export MINIAPM_URL={EXAMPLE_URL}\nexport MINIAPM_API_KEY={EXAMPLE_KEY}"
+_SENDERS = (
+    _Sender("curl.sh", "curl", "In any script, after the deploy."),
+    _Sender(
+        "github-actions.yml",
+        "GitHub Actions",
+        "The last step of the job that deploys. The secret is set once, with GitHub's gh or under "
+        "Settings, Secrets and variables, Actions.",
+        f"gh secret set MINIAPM_API_KEY --body {EXAMPLE_KEY}",
+    ),
+    _Sender(
+        "gitlab-ci.yml",
+        "GitLab CI",
+        "A job in .gitlab-ci.yml, in a stage after the one that deploys. The variable is set once, "
+        "with GitLab's glab or under Settings, CI/CD, Variables.",
+        f"glab variable set MINIAPM_API_KEY {EXAMPLE_KEY} --masked",
+    ),
+    _Sender(
+        "capistrano.rb",
+        "Capistrano",
+        "At the end of config/deploy.rb. These are set where cap runs:",
+        _EXPORTS,
+    ),
+    _Sender(
+        "kamal-post-deploy.sh",
+        "Kamal 2",
+        "The file .kamal/hooks/post-deploy, made executable with chmod +x. The key goes into "
+        ".kamal/secrets:",
+        f"MINIAPM_API_KEY={EXAMPLE_KEY}",
+    ),
+    _Sender(
+        "kamal-deploy.yml",
+        "Kamal, ERB hook",
+        "For setups that run hooks from config/deploy.yml. These are set where kamal runs:",
+        _EXPORTS,
+    ),
+    _Sender(
+        "heroku.sh",
+        "Heroku",
+        "The last lines of the release phase script, in an image that has curl.",
+        "heroku labs:enable runtime-dyno-metadata\n"
+        f"heroku config:set MINIAPM_URL={EXAMPLE_URL} MINIAPM_API_KEY={EXAMPLE_KEY}",
+    ),
+    _Sender(
+        "python.py",
+        "Python",
+        "In a deploy script, after pip install miniapm. These are set where it runs:",
+        _EXPORTS,
+    ),
+    _Sender(
+        "ruby.rb",
+        "Ruby",
+        "In a deploy script; it needs no gem. These are set where it runs:",
+        _EXPORTS,
+    ),
+)
+
+
+def list_snippets(base_url: str, secret: str | None) -> tuple[Snippet, ...]:
+    """A snippet for every sender, with `base_url` and, where there is one, the key's secret."""
+
+    def fill(text: str) -> str:
+        filled = text.replace(EXAMPLE_URL, base_url)
+        return filled if secret is None else filled.replace(EXAMPLE_KEY, secret)
+
+    return tuple(
+        Snippet(
+            slug=sender.file.partition(".")[0],
+            title=sender.title,
+            place=sender.place,
+            setup=fill(sender.setup),
+            text=fill(_read(sender.file)),
+        )
+        for sender in _SENDERS
+    )
+
+
+@cache
+def _read(file: str) -> str:
+    return (find_templates() / "snippets" / file).read_text(encoding="utf-8")
