@@ -3,6 +3,7 @@ to stop."""
 
 import asyncio
 import contextlib
+import gc
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,18 +26,21 @@ from miniapm.storage.deploys.record import (
     delete_replays_before,
     time_out_started,
 )
+from miniapm.storage.login_links import delete_expired_links
 from miniapm.storage.projects import Project, find_projects, insert_project
-from miniapm.storage.users import delete_expired
+from miniapm.storage.sessions import delete_expired_sessions
 from miniapm.web.context import Context
-from miniapm.web.hashing import PasswordHashing
+from miniapm.web.ingest.calls import QuickAnswer
 from miniapm.web.keyring import Keyring
 from miniapm.web.live import LOOK_SECONDS, LiveFeed
+from miniapm.web.passwords import PasswordHashing
 from miniapm.web.protocol import ProtocolLimits, make_protocol
 from miniapm.web.rate_limits import RateLimit
 from miniapm.web.refusals import RefusalRecorder
 from miniapm.web.serving import Site
 
 STOP_SECONDS = 3
+GC_THRESHOLD = 20_000
 SECURITY_HEADERS = [
     (
         "content-security-policy",
@@ -75,10 +79,11 @@ async def open_context(config: Config, clock: Clock = real_clock.now) -> AsyncIt
             sign_ins=RateLimit(config.limits.logins_per_minute, clock),
             passwords=PasswordHashing(),
             started_at=clock(),
+            deploy_timeout=config.deploy_timeout,
         )
 
 
-def create_app(context: Context) -> ASGIApp:
+def create_app(context: Context) -> Site:
     """The ASGI application over `context`."""
     return Site(context)
 
@@ -94,7 +99,8 @@ def list_jobs(context: Context) -> list[Job]:
 
     async def forget() -> None:
         await database.write(delete_replays_before, clock() - IDEMPOTENCY_DAYS * DAY)
-        await database.write(delete_expired, clock())
+        await database.write(delete_expired_sessions, clock())
+        await database.write(delete_expired_links, clock())
 
     return [
         Job("refresh keys", 0.5, context.keyring.refresh),
@@ -126,13 +132,17 @@ async def run_server(
     listener = _listen(config.server.host, config.server.port)
     with listener:
         async with open_context(config, clock) as context:
-            server = _Server(uvicorn_config(config, create_app(context)), context)
+            site = create_app(context)
+            server = _Server(uvicorn_config(config, site, site.answer_quickly), context)
             host, port = listener.getsockname()[:2]
             running = Running(format_address(host, port), context, server.stop)
             server.on_started = lambda: announce(running)
             supervisor = context.jobs
             assert isinstance(supervisor, Supervisor)
             jobs = asyncio.create_task(supervisor.run(list_jobs(context)))
+            # what is here now stays: no use in looking through it again for every few requests
+            gc.freeze()
+            gc.set_threshold(GC_THRESHOLD)
             try:
                 await server.serve(sockets=[listener])
             finally:
@@ -164,7 +174,9 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def uvicorn_config(config: Config, app: ASGIApp) -> uvicorn.Config:
+def uvicorn_config(
+    config: Config, app: ASGIApp, quick: QuickAnswer | None = None
+) -> uvicorn.Config:
     """uvicorn as we run it: our headers on every answer, no log of its own, a bounded stop."""
     limits = config.limits
     proxies = [part.strip() for part in config.server.trusted_proxies.split(",") if part.strip()]
@@ -177,7 +189,8 @@ def uvicorn_config(config: Config, app: ASGIApp) -> uvicorn.Config:
                 header_count=limits.header_count,
                 header_seconds=limits.header_seconds,
                 body_seconds=limits.body_seconds,
-            )
+            ),
+            quick,
         ),
         ws="none",
         lifespan="off",

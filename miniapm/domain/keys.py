@@ -43,7 +43,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
 
     def has_ended(self, now: int) -> bool:
         """Whether it is revoked or expired at `now`; a revocation may lie ahead."""
-        return any(end is not None and end <= now for end in (self.revoked_at, self.expires_at))
+        revoked, expires = self.revoked_at, self.expires_at
+        return (revoked is not None and revoked <= now) or (expires is not None and expires <= now)
 
     def refuse_unless_valid(self, now: int) -> None:
         """Forbidden, with the reason, when the key is revoked or expired."""

@@ -7,9 +7,9 @@ from miniapm.clock import Clock
 from miniapm.config import Config
 from miniapm.domain.ids import IdMaker
 from miniapm.storage.database import Database
-from miniapm.web.hashing import PasswordHashing
 from miniapm.web.keyring import Keyring
 from miniapm.web.live import LiveFeed
+from miniapm.web.passwords import PasswordHashing
 from miniapm.web.rate_limits import RateLimit
 from miniapm.web.refusals import RefusalRecorder
 
@@ -35,3 +35,4 @@ class Context:
     sign_ins: RateLimit
     passwords: PasswordHashing
     started_at: int
+    deploy_timeout: int

@@ -3,6 +3,8 @@
 The rows are the truth: `refresh` runs several times a second and sees what any process changed.
 """
 
+from hashlib import sha256
+
 from miniapm.clock import MINUTE, Clock
 from miniapm.domain.keys import Key, hash_secret, looks_like_key
 from miniapm.exceptions import Unauthorized
@@ -48,6 +50,17 @@ class Keyring:
             # what a refresh read in the meantime is newer
             if version == self._version:
                 self._keys[hashed] = key
+        return key
+
+    def find_usable(self, secret: bytes, scope: str) -> Key | None:
+        """The key in memory with this secret, if it is valid and has `scope`; notes its use."""
+        key = self._keys.get(sha256(secret).digest())
+        if key is None or scope not in key.scopes:
+            return None
+        now = self._clock()
+        if key.has_ended(now):
+            return None
+        self._used[key.id] = now - now % MINUTE
         return key
 
     def use(self, key: Key) -> None:

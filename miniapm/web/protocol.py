@@ -8,14 +8,16 @@ by a client that is still sending.
 import asyncio
 import logging
 import re
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from inspect import CORO_CREATED, getcoroutinestate
 from typing import Any, ClassVar, Final
 from urllib.parse import unquote_to_bytes
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from starlette.types import Scope
 from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
@@ -25,6 +27,8 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 from uvicorn.server import ServerState
+
+from miniapm.web.ingest.calls import Answer, Pending, QuickAnswer
 
 # What a connection reads: nothing yet, a request's head, its body, or input to throw away.
 IDLE: Final = 0
@@ -59,9 +63,17 @@ class ProtocolLimits:
     """How long a connection may go on after shutdown; below uvicorn's graceful timeout."""
 
 
-def make_protocol(limits: ProtocolLimits) -> type[HttpToolsProtocol]:
-    """The protocol class with these limits, for `uvicorn.Config(http=..., ws="none")`."""
-    return type("LimitedProtocol", (BoundedProtocol,), {"__slots__": (), "limits": limits})
+def make_protocol(
+    limits: ProtocolLimits, quick: QuickAnswer | None = None
+) -> type[HttpToolsProtocol]:
+    """The protocol class with these limits, for `uvicorn.Config(http=..., ws="none")`.
+
+    `quick` is asked first about each request that is there whole, and may answer without the app.
+    """
+    made: dict[str, Any] = {"__slots__": (), "limits": limits}
+    if quick is not None:
+        made["quick"] = staticmethod(quick)
+    return type("LimitedProtocol", (BoundedProtocol,), made)
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -71,6 +83,7 @@ class BoundedProtocol(HttpToolsProtocol):
     __slots__ = (
         "_active",
         "_arrival_timer",
+        "_deferred",
         "_discarded_bytes",
         "_end_timer",
         "_header_bytes",
@@ -87,6 +100,11 @@ class BoundedProtocol(HttpToolsProtocol):
     )
 
     limits: ClassVar[ProtocolLimits]
+
+    @staticmethod
+    def quick(scope: Scope, body: bytes) -> Pending | None:
+        """The answer that needs no app; None for all."""
+        return None
 
     def __init__(
         self,
@@ -107,6 +125,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._lingering = False
         self._stopping = False
         self._active: RequestResponseCycle | None = None
+        self._deferred: ASGI3Application | None = None
         self._run: Coroutine[Any, Any, None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._arrival_timer: asyncio.TimerHandle | None = None
@@ -143,6 +162,8 @@ class BoundedProtocol(HttpToolsProtocol):
                 if self._stage == REFUSED:
                     return
         if self._stage != IDLE:
+            if self._deferred is not None:
+                self._start_app(self.cycle, self._deferred)
             if self._arrival_timer is None:
                 self._await_rest()
         elif self.cycle.response_complete:
@@ -238,8 +259,47 @@ class BoundedProtocol(HttpToolsProtocol):
         if not cycle.response_complete:
             cycle.more_body = False
             cycle.message_event.set()
+        if self._deferred is not None:
+            self._answer_quickly(cycle, self._deferred)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        if cycle.more_body:
+            # most requests come whole in one piece: then it may be answered without the app
+            self._active = cycle
+            self._deferred = app
+            self._run = self._task = None
+        else:
+            self._start_app(cycle, app)
+
+    def _answer_quickly(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        pending = self.quick(self.scope, bytes(cycle.body))  # type: ignore[arg-type]
+        if pending is None:
+            self._start_app(cycle, app)
+            return
+        self._deferred = None
+        pending.future.add_done_callback(partial(self._send_quickly, cycle, pending.finish))
+
+    def _send_quickly(
+        self,
+        cycle: RequestResponseCycle,
+        finish: "Callable[[asyncio.Future[Any]], Answer]",
+        future: "asyncio.Future[Any]",
+    ) -> None:
+        status, headers, body = finish(future)
+        if cycle.disconnected or self.transport.is_closing():
+            return
+        cycle.response_started = cycle.response_complete = True
+        fields = [*self.server_state.default_headers, *headers]
+        if not cycle.keep_alive:
+            fields.append((b"connection", b"close"))
+        self.transport.write(_encode(status, fields, body))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
+
+    def _start_app(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._deferred = None
         self._active = cycle
         self._run = cycle.run_asgi(app)
         self._task = task = self.loop.create_task(self._run)
@@ -349,6 +409,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _abandon(self, cycle: RequestResponseCycle) -> None:
         """Take a request from the app: it never runs if it has not yet, else it is told."""
+        self._deferred = None
         if cycle.response_started:
             self._last_answer = b""
         if not cycle.response_complete:
@@ -366,8 +427,7 @@ class BoundedProtocol(HttpToolsProtocol):
         ]
         if status in (429, 503):
             headers.append((b"retry-after", b"5"))
-        lines = (b"%b: %b\r\n" % header for header in headers)
-        return b"".join([STATUS_LINE[status], *lines, b"\r\n", body])
+        return _encode(status, headers, body)
 
     def _finish(self) -> None:
         """Send the last answer, then throw input away until the client closes or time is up.
@@ -436,6 +496,11 @@ class _EarlyAnswerTransport(asyncio.Transport):
 
     def close(self) -> None:
         self._protocol.close_after(self._cycle)
+
+
+def _encode(status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bytes:
+    lines = [b"%b: %b\r\n" % header for header in headers]
+    return b"".join([STATUS_LINE[status], *lines, b"\r\n", body])
 
 
 def _disconnect(cycle: RequestResponseCycle) -> None:

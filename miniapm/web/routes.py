@@ -12,13 +12,14 @@ from miniapm.web.api.openapi import get_document
 from miniapm.web.assets import get_asset
 from miniapm.web.auth import PUBLIC, Access, Caller
 from miniapm.web.health import get_health, get_readiness
-from miniapm.web.ingest.calls import ErrorAnswer, Handler
+from miniapm.web.ingest.calls import ErrorAnswer, Handler, QuickWay
 from miniapm.web.ingest.deploys import (
     explain_as_json,
     explain_as_text,
     post_deploy,
     post_deployment,
 )
+from miniapm.web.ingest.quick import take_deploy
 from miniapm.web.pages import account, deploy_actions, login, projects, settings, timeline
 from miniapm.web.pages.deploy import get_deploy_page
 from miniapm.web.pages.events import get_events
@@ -34,6 +35,7 @@ class IngestRoute(NamedTuple):
     handler: Handler
     scope: str
     explain: ErrorAnswer
+    quick: QuickWay | None = None
 
 
 class Route(NamedTuple):
@@ -54,7 +56,7 @@ PATCH_DEPLOYS = Access((DEPLOYS_WRITE, DEPLOYS_ADMIN), "member")
 CORRECT_DEPLOYS = Access((DEPLOYS_ADMIN,), "member")
 
 INGEST_ROUTES = (
-    IngestRoute("/ingest/deploys", post_deploy, DEPLOYS_WRITE, explain_as_json),
+    IngestRoute("/ingest/deploys", post_deploy, DEPLOYS_WRITE, explain_as_json, take_deploy),
     IngestRoute("/deployments", post_deployment, DEPLOYS_WRITE, explain_as_text),
 )
 

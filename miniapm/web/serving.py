@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -17,7 +17,8 @@ from miniapm.exceptions import MethodNotAllowed, MiniapmError, NotFound, Unautho
 from miniapm.web.auth import Caller, identify, sign_in_page
 from miniapm.web.context import Context
 from miniapm.web.errors import as_ours, error_headers, error_json
-from miniapm.web.ingest.calls import IngestEndpoint
+from miniapm.web.forms import local_path
+from miniapm.web.ingest.calls import IngestEndpoint, Pending
 from miniapm.web.limits import Disconnected
 from miniapm.web.render import render
 from miniapm.web.routes import INGEST_ROUTES, ROUTES, Route
@@ -34,7 +35,14 @@ class Site:
             route.path: IngestEndpoint(context, route.path, route.handler, route.explain)
             for route in INGEST_ROUTES
         }
+        self._quick = {route.path: route.quick for route in INGEST_ROUTES if route.quick}
+        self._context = context
         self._pages = _build_pages(context)
+
+    def answer_quickly(self, scope: Scope, body: bytes) -> Pending | None:
+        """The answer to a whole request that needs no ASGI exchange; None for all others."""
+        quick = self._quick.get(scope["path"])
+        return None if quick is None else quick(self._context, scope, body)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -56,12 +64,26 @@ def _build_pages(context: Context) -> Starlette:
     routes = [_build_route(context, path, group) for path, group in by_path.items()]
 
     async def explain(request: Request, error: Exception) -> Response:
+        if (target := _without_slash(request)) is not None:
+            return RedirectResponse(target, 307)
         ours = NotFound("There is nothing at this address.")
         if isinstance(error, HTTPException) and error.status_code != 404:
             ours = NotFound(error.detail)
         return _explain(request, Caller(context), ours)
 
-    return Starlette(routes=routes, exception_handlers={HTTPException: explain})
+    site = Starlette(routes=routes, exception_handlers={HTTPException: explain})
+    # Starlette's own redirect leads to whatever host the request names
+    site.router.redirect_slashes = False
+    return site
+
+
+def _without_slash(request: Request) -> str | None:
+    """Where a person goes who asks for a path that ends in a slash, when nothing is there."""
+    path: str = request.scope["raw_path"].decode("latin-1")
+    if request.method not in ("GET", "HEAD") or not path.endswith("/") or _is_json(request):
+        return None
+    query: str = request.scope["query_string"].decode("latin-1")
+    return local_path(path.rstrip("/") + (f"?{query}" if query else ""), "") or None
 
 
 def _build_route(context: Context, path: str, group: Iterable[Route]) -> StarletteRoute:
@@ -87,8 +109,13 @@ def _build_route(context: Context, path: str, group: Iterable[Route]) -> Starlet
     return every_method
 
 
+def _is_json(request: Request) -> bool:
+    path: str = request.scope["path"]
+    return path.startswith(_JSON_PREFIXES)
+
+
 def _explain(request: Request, caller: Caller, error: MiniapmError) -> Response:
-    is_page = not request.scope["path"].startswith(_JSON_PREFIXES)
+    is_page = not _is_json(request)
     if is_page and isinstance(error, Unauthorized):
         return sign_in_page(request)
     if is_page:

@@ -3,7 +3,7 @@
 An `Announcement` is one report by a sender; a `Deploy` is what all reports of it folded into.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -11,6 +11,7 @@ from miniapm.clock import MINUTE
 
 Status = Literal["started", "succeeded", "failed", "cancelled", "timed_out"]
 Source = Literal["api", "import", "github", "gitlab", "heroku", "telemetry"]
+STATUSES: tuple[Status, ...] = get_args(Status)
 Kind = Literal["first", "deploy", "redeploy", "retry", "rollback", "rollforward"]
 
 ENDS = frozenset({"succeeded", "failed", "cancelled", "timed_out"})
@@ -98,11 +99,6 @@ class Deploy(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
 
     @property
-    def is_live(self) -> bool:
-        """Whether it went live: what *previous*, rollback and comparison look at."""
-        return self.status == "succeeded" and self.hidden_at is None
-
-    @property
     def short_sha(self) -> str:
         """The sha as people write it: hex shas by their first seven characters."""
         is_hex = len(self.git_sha) >= 7 and not set(self.git_sha) - set("0123456789abcdefABCDEF")
@@ -119,4 +115,4 @@ def search_text(deploy: Deploy | Announcement, tags: tuple[str, ...]) -> str:
         deploy.description,
         *tags,
     )
-    return "\n".join(part for part in parts if part).casefold()
+    return "\n".join(filter(None, parts)).casefold()

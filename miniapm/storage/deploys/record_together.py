@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from miniapm.domain.deploys.lifecycle import open_deploy
-from miniapm.domain.deploys.values import SAME_DEPLOY_WITHIN, SHA_PREFIX, Announcement
+from miniapm.domain.deploys.values import SAME_DEPLOY_WITHIN, Announcement
 from miniapm.storage.connection import Connection, scalar
 from miniapm.storage.deploys.record import Recorded, Replay
 from miniapm.storage.deploys.rows import insert_rows
@@ -23,12 +23,15 @@ def record_together(connection: Connection, calls: Sequence[RecordCall]) -> list
 
     Gives what became of each, None for those that it left alone.
     """
-    begins = Counter(_begin(call[0]) for call in calls)
+    done: list[Recorded | None] = [None] * len(calls)
+    # another source's sha may be a prefix of one of ours
+    if any(call[0].source != "api" for call in calls):
+        return done
+    times = Counter(call[0].git_sha for call in calls)
     lanes: dict[Lane, list[int]] = {}
     for index, (announcement, _, _, replay) in enumerate(calls):
-        if replay is None and _is_plain(announcement) and begins[_begin(announcement)] == 1:
+        if replay is None and times[announcement.git_sha] == 1 and _is_plain(announcement):
             lanes.setdefault(_lane(announcement), []).append(index)
-    done: list[Recorded | None] = [None] * len(calls)
     deploys = []
     for lane, indexes in lanes.items():
         known = _find_known(connection, lane, [calls[index][0] for index in indexes])
@@ -42,15 +45,11 @@ def record_together(connection: Connection, calls: Sequence[RecordCall]) -> list
 
 
 def _is_plain(a: Announcement) -> bool:
-    return not (a.external_id or a.tags or a.commits or a.every_call_counts) and a.source == "api"
+    return not (a.external_id or a.tags or a.commits or a.every_call_counts)
 
 
 def _lane(a: Announcement) -> Lane:
     return a.project_id, a.service, a.env
-
-
-def _begin(a: Announcement) -> tuple[int, str, str, str]:
-    return a.project_id, a.service, a.env, a.git_sha[:SHA_PREFIX]
 
 
 def _find_known(

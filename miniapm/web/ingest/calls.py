@@ -5,7 +5,7 @@ Ingest addresses skip Starlette's routing and its request objects: twice the rat
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from starlette.types import Receive, Scope, Send
 
@@ -23,6 +23,18 @@ class Answer(NamedTuple):
     status: int
     headers: Headers
     body: bytes = b""
+
+
+class Pending(NamedTuple):
+    """An answer that waits for a commit: `finish` makes it of the future once that is done."""
+
+    future: "asyncio.Future[Any]"
+    finish: Callable[["asyncio.Future[Any]"], Answer]
+
+
+# what may be answered without an ASGI exchange: None where it takes one after all
+QuickWay = Callable[[Context, Scope, bytes], Pending | None]
+QuickAnswer = Callable[[Scope, bytes], Pending | None]
 
 
 class Call:

@@ -22,10 +22,9 @@ async def post_deploy(call: Call) -> Answer:
     body = await call.read_body(call.context.config.limits.deploy_body_bytes)
     replay = _find_replay(call, "/ingest/deploys", body)
     announcement = parse_deploy(
-        body, _defaults(key), call.context.clock(), stands_alone=replay is not None
+        body, defaults_of(key), call.context.clock(), stands_alone=replay is not None
     )
-    recorded = await _record(call.context, announcement, replay, len(body))
-    return Answer(202, [(b"location", _page(key, recorded)), _EMPTY])
+    return accepted(key, await _record(call.context, announcement, replay, len(body)))
 
 
 async def post_deployment(call: Call) -> Answer:
@@ -33,7 +32,7 @@ async def post_deployment(call: Call) -> Answer:
     key = await call.authorise(DEPLOYS_WRITE)
     body = await call.read_body(call.context.config.limits.deploy_body_bytes)
     replay = _find_replay(call, "/deployments", body)
-    announcement = parse_deployment(body, _defaults(key), call.context.clock())
+    announcement = parse_deployment(body, defaults_of(key), call.context.clock())
     recorded = await _record(call.context, announcement, replay, len(body))
     headers = sized(b"text/plain; charset=utf-8", _CREATED)
     return Answer(201, [(b"location", _page(key, recorded)), *headers], _CREATED)
@@ -64,7 +63,13 @@ def explain_as_text(error: MiniapmError, context: Context) -> Answer:
     return Answer(error.status, sized(b"text/plain; charset=utf-8", body), body)
 
 
-def _defaults(key: Key) -> Defaults:
+def accepted(key: Key, recorded: Recorded) -> Answer:
+    """202 without a body, and where the deploy stands."""
+    return Answer(202, [(b"location", _page(key, recorded)), _EMPTY])
+
+
+def defaults_of(key: Key) -> Defaults:
+    """What `key` stands for when a payload names nothing."""
     return Defaults(
         project_id=key.project_id,
         service=key.service or key.project_slug,
@@ -87,7 +92,7 @@ async def _record(
         record_announcement,
         announcement,
         context.make_id(),
-        context.config.deploy_timeout,
+        context.deploy_timeout,
         replay,
         size=size,
     )

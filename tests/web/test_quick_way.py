@@ -1,0 +1,152 @@
+"""The quick way of `POST /ingest/deploys` answers and stores like the long way, on real sockets."""
+
+import socket
+from contextlib import closing
+
+import pytest
+
+from miniapm.storage.connection import open_connection
+from tests.conftest import Server
+
+PLAIN = b'{"git_sha":"%b","deployer":"ci"}'
+
+
+def request(key: str, body: bytes, *more: bytes, version: bytes = b"1.1") -> bytes:
+    lines = [
+        b"POST /ingest/deploys HTTP/" + version,
+        b"Host: localhost",
+        b"Authorization: Bearer " + key.encode(),
+        *more,
+    ]
+    if not any(line.lower().startswith(b"transfer-encoding") for line in more):
+        lines.append(b"Content-Length: %d" % len(body))
+    return b"\r\n".join([*lines, b"", body])
+
+
+def talk(server: Server, *pieces: bytes, answers: int = 1) -> list[bytes]:
+    """Sends the pieces one by one; the heads of the answers, which have no bodies."""
+    host, port = server.url.removeprefix("http://").split(":")
+    with closing(socket.create_connection((host, int(port)), timeout=10)) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in pieces:
+            connection.sendall(piece)
+        received = b""
+        while received.count(b"\r\n\r\n") < answers:
+            chunk = connection.recv(65536)
+            if not chunk:
+                break
+            received += chunk
+    return received.split(b"\r\n\r\n")[:answers]
+
+
+def shas(server: Server) -> list[str]:
+    return [row["git_sha"] for row in server.rows("select git_sha from deploys order by id")]
+
+
+def test_both_ways_give_the_same_answer(server: Server) -> None:
+    key = server.make_key()
+    [quick] = talk(server, request(key, PLAIN % b"aaaaaaa1"))
+    [long] = talk(server, request(key, PLAIN % b"aaaaaaa2", b"Idempotency-Key: k"))
+
+    def fields(head: bytes) -> list[tuple[bytes, bytes]]:
+        status, *lines = head.split(b"\r\n")
+        told = [tuple(line.split(b": ", 1)) for line in lines]
+        return [(b"", status), *((n, v) for n, v in told if n not in (b"location", b"date"))]
+
+    assert fields(quick) == fields(long)
+    assert b"x-content-type-options: nosniff" in quick
+    rows = server.rows("select id, git_sha, deployer, key_id, env from deploys order by id")
+    assert [row["git_sha"] for row in rows] == ["aaaaaaa1", "aaaaaaa2"]
+    assert b"location: /p/default/deploys/%d" % rows[0]["id"] in quick
+    assert rows[0]["key_id"] == rows[1]["key_id"]
+    assert {row["env"] for row in rows} == {"production"}
+
+
+def test_a_body_in_pieces_and_a_chunked_one_arrive_too(server: Server) -> None:
+    key = server.make_key()
+    whole = request(key, PLAIN % b"aaaaaaa1")
+    [head] = talk(server, whole[:-5], whole[-5:])
+    assert head.startswith(b"HTTP/1.1 202")
+    body = PLAIN % b"aaaaaaa2"
+    chunked = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    [head] = talk(server, request(key, chunked, b"Transfer-Encoding: chunked"))
+    assert head.startswith(b"HTTP/1.1 202")
+    assert shas(server) == ["aaaaaaa1", "aaaaaaa2"]
+
+
+def test_pipelined_posts_are_answered_in_order(server: Server) -> None:
+    key = server.make_key()
+    posts = [request(key, PLAIN % b"aaaaaaa%d" % number) for number in range(5)]
+    heads = talk(server, b"".join(posts), answers=5)
+    assert [head.split(b" ")[1] for head in heads] == [b"202"] * 5
+    rows = {row["git_sha"]: row["id"] for row in server.rows("select id, git_sha from deploys")}
+    for number, head in enumerate(heads):
+        assert b"/deploys/%d\r\n" % rows[f"aaaaaaa{number}"] in head + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("version", "more"), [(b"1.0", []), (b"1.1", [b"Connection: close"])], ids=["1.0", "close"]
+)
+def test_a_connection_that_ends_is_closed(
+    server: Server, version: bytes, more: list[bytes]
+) -> None:
+    key = server.make_key()
+    post = request(key, PLAIN % b"aaaaaaa1", *more, version=version)
+    # the second answer never comes: the server closes instead
+    [head, *rest] = talk(server, post, answers=2)
+    assert head.startswith(b"HTTP/1.1 202")
+    assert b"connection: close" in head
+    assert rest == [b""]
+
+
+def test_a_refusal_is_explained_and_kept(server: Server) -> None:
+    key = server.make_key()
+    answer = server.http.post(
+        "/ingest/deploys",
+        content=PLAIN % b"${SHA}",
+        headers={"Authorization": f"Bearer {key}"},
+    )
+    assert answer.status_code == 400
+    assert "git_sha" in answer.json()["fields"]
+    assert [row["status"] for row in server.rows("select status from refusals")] == [400]
+
+
+def test_a_revoked_key_is_refused_and_use_is_noted(server: Server) -> None:
+    key = server.make_key()
+    assert talk(server, request(key, PLAIN % b"aaaaaaa1"))[0].startswith(b"HTTP/1.1 202")
+    server.run(server.running.context.keyring.write_last_used())
+    [row] = server.rows("select last_used_at from keys")
+    assert row["last_used_at"] is not None
+    connection = open_connection(server.path)
+    try:
+        connection.execute("update keys set revoked_at = 1, changed_at = changed_at + 1")
+    finally:
+        connection.close()
+    server.run(server.running.context.keyring.refresh())
+    [head] = talk(server, request(key, PLAIN % b"aaaaaaa2"))
+    assert head.startswith(b"HTTP/1.1 403")
+    assert shas(server) == ["aaaaaaa1"]
+
+
+def test_a_full_disk_is_said_in_json(server: Server) -> None:
+    key = server.make_key()
+
+    def fill(connection: object) -> None:
+        pages = connection.execute("pragma page_count").fetchone()[0]  # type: ignore[attr-defined]
+        connection.execute(f"pragma max_page_count = {pages}")  # type: ignore[attr-defined]
+
+    server.run(server.running.context.database.write(fill))
+    statuses = set()
+    for number in range(200):
+        answer = server.http.post(
+            "/ingest/deploys",
+            content=PLAIN % (b"%08d" % number),
+            headers={"Authorization": f"Bearer {key}"},
+        )
+        statuses.add(answer.status_code)
+        if answer.status_code == 503:
+            break
+    assert statuses == {202, 503}
+    assert answer.json()["error"] == "busy"
+    assert "disk is full" in answer.json()["message"]
+    assert int(answer.headers["retry-after"]) > 0
