@@ -8,27 +8,24 @@ by a client that is still sending.
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from inspect import CORO_CREATED, getcoroutinestate
 from typing import Any, ClassVar, Final
 from urllib.parse import unquote_to_bytes
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
-from starlette.types import Scope
-from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
     HttpToolsProtocol,
     RequestResponseCycle,
 )
 from uvicorn.server import ServerState
 
-from miniapm.web.ingest.calls import Answer, Pending, QuickAnswer
+from miniapm.web.ingest.calls import QuickAnswer
+from miniapm.web.quick_protocol import QuickProtocol, encode_answer
 
 # What a connection reads: nothing yet, a request's head, its body, or input to throw away.
 IDLE: Final = 0
@@ -76,14 +73,12 @@ def make_protocol(
     return type("LimitedProtocol", (BoundedProtocol,), made)
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class BoundedProtocol(QuickProtocol):
     """One connection. A timer is armed only for what is still missing after the bytes at hand."""
 
     # uvicorn's own attributes fill a shared-key dict (30 names); past that every access is slower.
     __slots__ = (
-        "_active",
         "_arrival_timer",
-        "_deferred",
         "_discarded_bytes",
         "_end_timer",
         "_header_bytes",
@@ -92,19 +87,12 @@ class BoundedProtocol(HttpToolsProtocol):
         "_last_answer",
         "_lingering",
         "_pending_bytes",
-        "_run",
         "_stage",
         "_stopping",
-        "_task",
         "_write_timer",
     )
 
     limits: ClassVar[ProtocolLimits]
-
-    @staticmethod
-    def quick(scope: Scope, body: bytes) -> Pending | None:
-        """The answer that needs no app; None for all."""
-        return None
 
     def __init__(
         self,
@@ -124,10 +112,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self._last_answer = b""
         self._lingering = False
         self._stopping = False
-        self._active: RequestResponseCycle | None = None
-        self._deferred: ASGI3Application | None = None
-        self._run: Coroutine[Any, Any, None] | None = None
-        self._task: asyncio.Task[None] | None = None
         self._arrival_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
         self._end_timer: asyncio.TimerHandle | None = None
@@ -262,50 +246,6 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._deferred is not None:
             self._answer_quickly(cycle, self._deferred)
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        if cycle.more_body:
-            # most requests come whole in one piece: then it may be answered without the app
-            self._active = cycle
-            self._deferred = app
-            self._run = self._task = None
-        else:
-            self._start_app(cycle, app)
-
-    def _answer_quickly(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        pending = self.quick(self.scope, bytes(cycle.body))  # type: ignore[arg-type]
-        if pending is None:
-            self._start_app(cycle, app)
-            return
-        self._deferred = None
-        pending.future.add_done_callback(partial(self._send_quickly, cycle, pending.finish))
-
-    def _send_quickly(
-        self,
-        cycle: RequestResponseCycle,
-        finish: "Callable[[asyncio.Future[Any]], Answer]",
-        future: "asyncio.Future[Any]",
-    ) -> None:
-        status, headers, body = finish(future)
-        if cycle.disconnected or self.transport.is_closing():
-            return
-        cycle.response_started = cycle.response_complete = True
-        fields = [*self.server_state.default_headers, *headers]
-        if not cycle.keep_alive:
-            fields.append((b"connection", b"close"))
-        self.transport.write(_encode(status, fields, body))
-        cycle.message_event.set()
-        if not cycle.keep_alive:
-            self.transport.close()
-        cycle.on_response()
-
-    def _start_app(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self._deferred = None
-        self._active = cycle
-        self._run = cycle.run_asgi(app)
-        self._task = task = self.loop.create_task(self._run)
-        task.add_done_callback(self.tasks.discard)
-        self.tasks.add(task)
-
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
         if self.transport.is_closing():
@@ -427,7 +367,7 @@ class BoundedProtocol(HttpToolsProtocol):
         ]
         if status in (429, 503):
             headers.append((b"retry-after", b"5"))
-        return _encode(status, headers, body)
+        return encode_answer(status, headers, body)
 
     def _finish(self) -> None:
         """Send the last answer, then throw input away until the client closes or time is up.
@@ -496,11 +436,6 @@ class _EarlyAnswerTransport(asyncio.Transport):
 
     def close(self) -> None:
         self._protocol.close_after(self._cycle)
-
-
-def _encode(status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bytes:
-    lines = [b"%b: %b\r\n" % header for header in headers]
-    return b"".join([STATUS_LINE[status], *lines, b"\r\n", body])
 
 
 def _disconnect(cycle: RequestResponseCycle) -> None:

@@ -1,5 +1,6 @@
 """Keeping what was refused: hooks rarely look at the answer, so somebody else must."""
 
+import asyncio
 import logging
 import re
 from asyncio import Future
@@ -16,6 +17,7 @@ from miniapm.storage.refusals import KEPT_BODY_BYTES, UNKNOWN_PROJECT, Refusal, 
 log = logging.getLogger(__name__)
 
 KEPT_PER_SECOND = 50
+WAIT_SECONDS = 1.0
 _SECRETS = re.compile(
     rb"""proj_\w+
     | (?i: ((?:api[_-]?key|token|secret|passw(?:or)?d|authorization)\w*["']?\s*[:=]\s*)
@@ -26,7 +28,7 @@ _SECRETS = re.compile(
 
 
 class RefusalRecorder:
-    """Submits refusals without waiting for them: they are news, not acknowledged data."""
+    """Submits refusals; one that cannot be kept is lost: they are news, not acknowledged data."""
 
     def __init__(self, database: Database, clock: Clock, make_id: IdMaker) -> None:
         self._database = database
@@ -35,7 +37,8 @@ class RefusalRecorder:
         self._second = 0
         self._kept: Counter[int] = Counter()
 
-    def record(self, route: str, key: Key | None, error: MiniapmError, body: bytes) -> None:
+    async def record(self, route: str, key: Key | None, error: MiniapmError, body: bytes) -> None:
+        """Keeps one refusal; waits for it a little, so that who looks next finds it."""
         now = self._clock()
         project_id = key.project_id if key else UNKNOWN_PROJECT
         if now // SECOND != self._second:
@@ -61,6 +64,7 @@ class RefusalRecorder:
         except Busy:
             return
         written.add_done_callback(_log_failure)
+        await asyncio.wait([written], timeout=WAIT_SECONDS)
 
 
 def mask_secrets(body: bytes) -> bytes:

@@ -165,3 +165,10 @@ def test_whatever_comes_it_is_a_deploy_or_a_list_of_what_is_wrong(given: dict[st
         return
     assert refused.fields
     msgspec.json.encode([refused.message, refused.fields])
+
+
+def test_a_flood_of_unknown_names_is_named_without_a_guess_for_each() -> None:
+    problems = find_problems(make_deploy(), {f"titel{i}": 1 for i in range(50_000)})
+    assert problems["titel0"] == "cannot be changed; did you mean title"
+    assert problems["titel49999"] == "cannot be changed"
+    assert len(problems) == 50_000

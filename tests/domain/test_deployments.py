@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from miniapm.clock import SECOND
 from miniapm.domain.deploys.deployments import parse_deployment
-from miniapm.domain.deploys.payload import Defaults
+from miniapm.domain.deploys.reading import Defaults
 from miniapm.domain.deploys.values import Announcement, Commit
 from miniapm.exceptions import Invalid
 from tests.domain.test_strict_json import JSON_VALUES

@@ -6,7 +6,8 @@ import pytest
 
 from miniapm.clock import DAY, HOUR
 from miniapm.domain.ids import MAX_ID, IdMaker, parse_id
-from tests.conftest import START, FakeClock
+from tests.conftest import FakeClock
+from tests.factories import START
 
 
 def test_ids_grow_while_the_clock_stands_and_when_it_goes_back() -> None:

@@ -21,7 +21,7 @@ from miniapm.domain.deploys.importing import (
     read_deploy,
     read_lines,
 )
-from miniapm.domain.deploys.payload import Defaults
+from miniapm.domain.deploys.reading import Defaults
 from miniapm.domain.deploys.sheets import COLUMNS, to_cells
 from miniapm.domain.deploys.values import Announcement, Commit
 from miniapm.exceptions import Invalid

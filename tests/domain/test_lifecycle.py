@@ -11,7 +11,7 @@ import pytest
 from miniapm.clock import HOUR, MINUTE, SECOND
 from miniapm.domain.deploys.lifecycle import Match, find_match, fold, open_deploy, time_out
 from miniapm.domain.deploys.values import Announcement, Deploy
-from tests.factories import START, make_announcement, make_deploy
+from tests.factories import START, make_announcement
 
 FULL = "aaaaaaa1bbbbbbb2ccccccc3ddddddd4eeeeeee5"
 
@@ -330,9 +330,3 @@ def test_a_new_deploy_keeps_what_was_announced() -> None:
     assert (made.id, made.title, made.tags, made.key_id) == (7, "t", ("a",), 5)
     assert (made.deployed_at, made.started_at) == (a.at, START)
     assert open_deploy(announce("started", 1), 8).started_at == START + 60 * SECOND
-
-
-def test_rows_of_the_factory_are_live() -> None:
-    assert make_deploy().is_live
-    assert not make_deploy(hidden_at=1).is_live
-    assert not make_deploy(status="failed").is_live

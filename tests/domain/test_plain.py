@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from miniapm.domain.deploys.payload import Defaults, parse_deploy
 from miniapm.domain.deploys.plain import parse_plain
+from miniapm.domain.deploys.reading import Defaults, parse_deploy
 from miniapm.exceptions import Invalid
 
 NOW = 1_760_000_000_000_000

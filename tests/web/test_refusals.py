@@ -91,7 +91,7 @@ def test_the_last_200_of_a_project_are_kept(server: Server) -> None:
 
     async def refuse_many() -> None:
         for number in range(KEPT_PER_PROJECT + 5):
-            context.refusals.record("/x", known, Invalid("No."), b'{"n": %d}' % number)
+            await context.refusals.record("/x", known, Invalid("No."), b'{"n": %d}' % number)
             server.clock.move(SECOND)
 
     server.run(refuse_many())

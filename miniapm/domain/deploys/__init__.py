@@ -1,1 +1,2 @@
-"""Deploys: what they are (values), how they arrive (payload), fold (lifecycle) and read (kinds)."""
+"""Deploys: what they are (values), how they arrive (payload, reading) and fold (lifecycle), what each
+was among the others (kinds), and how they are shown (shown)."""

@@ -5,9 +5,11 @@ from typing import Any
 
 import msgspec
 
-from miniapm.domain.deploys.payload import ALIASES, Defaults, announce, summarise
+from miniapm.domain.deploys.explaining import summarise
+from miniapm.domain.deploys.payload import ALIASES
+from miniapm.domain.deploys.reading import Defaults, announce
 from miniapm.domain.deploys.values import ENDS, Announcement, Deploy
-from miniapm.domain.names import suggest
+from miniapm.domain.names import MOST_GUESSES, suggest
 from miniapm.domain.strict_json import printable
 from miniapm.exceptions import Invalid
 
@@ -68,7 +70,8 @@ def _refuse_names(given: Mapping[str, Any], emptied: set[str]) -> dict[str, str]
     for name in given:
         if name not in _NAMES:
             shown = printable(name)
-            problems[shown] = f"cannot be changed{suggest(shown, CORRECTABLE)}"
+            guess = suggest(shown, CORRECTABLE) if len(problems) < MOST_GUESSES else ""
+            problems[shown] = f"cannot be changed{guess}"
         elif _NAMES[name] in emptied & _NEVER_EMPTY:
             problems[name] = "cannot be empty"
     return problems

@@ -5,15 +5,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from miniapm.domain.deploys.payload import (
-    MAX_COMMITS,
-    Defaults,
-    Instant,
-    Text100,
-    Text200,
-    announce,
-    summarise,
-)
+from miniapm.domain.deploys.explaining import summarise
+from miniapm.domain.deploys.payload import MAX_COMMITS, Instant, Text100, Text200
+from miniapm.domain.deploys.reading import Defaults, announce
 from miniapm.domain.deploys.texts import find_control
 from miniapm.domain.deploys.values import Announcement, Commit
 from miniapm.domain.strict_json import decode_object

@@ -11,10 +11,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from miniapm.domain.deploys.payload import Defaults, announce, explain
+from miniapm.domain.deploys.explaining import explain, summarise
+from miniapm.domain.deploys.lifecycle import open_deploy
+from miniapm.domain.deploys.reading import Defaults, announce
+from miniapm.domain.deploys.shown import to_commit_fields, to_recorded_fields
 from miniapm.domain.deploys.texts import clean_text
-from miniapm.domain.deploys.told import to_commit_fields, to_recorded_fields
-from miniapm.domain.deploys.values import Announcement, Commit, Deploy, Source
+from miniapm.domain.deploys.values import Announcement, Commit, Deploy, Source, Status
 from miniapm.domain.ids import parse_id
 from miniapm.domain.instants import check_range, parse_instant
 from miniapm.exceptions import Invalid
@@ -85,33 +87,18 @@ def read_exported(given: Mapping[str, Any], defaults: Defaults, now: int) -> Exp
     except Invalid as error:
         problems = {**error.fields, **problems}
     if problems or announcement is None:
-        name, reason = next(iter(problems.items()))
-        raise Invalid(f"{name} {reason}.", problems)
-    return ExportedDeploy(
-        Deploy(
-            id=deploy_id,
-            project_id=defaults.project_id,
-            service=announcement.service,
-            env=announcement.env,
-            git_sha=announcement.git_sha,
-            status="timed_out" if given.get("status") == "timed_out" else announcement.status,
-            deployed_at=announcement.at,
-            recorded_at=now if recorded_at is None else recorded_at,
-            updated_at=now,
-            version=announcement.version,
-            external_id=external_id,
-            title=announcement.title,
-            description=announcement.description,
-            deployer=announcement.deployer,
-            url=announcement.url,
-            repository=announcement.repository,
-            started_at=announcement.started_at,
-            hidden_at=hidden_at,
-            sources=sources or ("import",),
-            tags=announcement.tags,
-        ),
-        commits,
+        raise Invalid(summarise(problems), problems)
+    status: Status = "timed_out" if given.get("status") == "timed_out" else announcement.status
+    deploy = msgspec.structs.replace(
+        open_deploy(announcement, deploy_id),
+        status=status,
+        recorded_at=now if recorded_at is None else recorded_at,
+        external_id=external_id,
+        started_at=announcement.started_at,
+        hidden_at=hidden_at,
+        sources=sources or ("import",),
     )
+    return ExportedDeploy(deploy, commits)
 
 
 def _as_sent(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import Any, Literal, NamedTuple
 
+from miniapm.domain.deploys.explaining import summarise
 from miniapm.domain.deploys.exported import ExportedDeploy, is_exported, read_exported
-from miniapm.domain.deploys.payload import Defaults, announce, summarise
+from miniapm.domain.deploys.reading import Defaults, announce
 from miniapm.domain.deploys.revisions_log import is_revision, parse_revisions
 from miniapm.domain.deploys.sheets import parse_sheet, too_long
 from miniapm.domain.deploys.values import Announcement

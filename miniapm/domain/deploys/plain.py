@@ -9,7 +9,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from miniapm.domain.deploys.payload import Defaults, Text100, Text200
+from miniapm.domain.deploys.payload import Text100, Text200
+from miniapm.domain.deploys.reading import Defaults
 from miniapm.domain.deploys.values import Announcement
 
 

@@ -131,7 +131,7 @@ class IngestEndpoint:
     async def _refuse(self, call: Call, error: MiniapmError) -> Answer:
         if error.status < 500 and not isinstance(error, MethodNotAllowed):
             body = await call.first_bytes()
-            self._context.refusals.record(self._route, call.key, error, body)
+            await self._context.refusals.record(self._route, call.key, error, body)
         answer = self._explain(error, self._context)
         return answer._replace(headers=[*answer.headers, *error_headers(error)])
 

@@ -1,25 +1,33 @@
-"""A deploy as JSON fields: what the API answers, `deploys --json` prints and an export writes."""
+"""A deploy as it is shown, and as the JSON fields that the API answers, `deploys --json` prints and
+an export writes."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from miniapm.clock import to_rfc3339
 from miniapm.domain.deploys.kinds import KindReason
 from miniapm.domain.deploys.values import Commit, Deploy
 
 
-def to_json_fields(
-    deploy: Deploy,
-    kind: KindReason,
-    previous_id: int | None,
-    title: str | None,
-    project_slug: str,
-    base_url: str,
-) -> dict[str, Any]:
+class ShownDeploy(NamedTuple):
+    """A deploy with what is derived from those around it, and from its commits.
+
+    `previous_id` is the deploy that was live before it; `title` the one given, else the first line
+    of the head commit's message.
+    """
+
+    deploy: Deploy
+    kind: KindReason
+    previous_id: int | None
+    title: str | None
+
+
+def to_json_fields(shown: ShownDeploy, project_slug: str, base_url: str) -> dict[str, Any]:
     """The Deploy of the contract, section 2.3: with the `title` that is shown.
 
     `base_url` has no slash at its end.
     """
+    deploy, kind, previous_id, title = shown
     return {
         **to_recorded_fields(deploy, project_slug),
         "title": title,

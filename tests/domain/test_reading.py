@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from miniapm.clock import DAY, HOUR, MINUTE, SECOND
-from miniapm.domain.deploys.payload import ALIASES, Defaults, DeployPayload, parse_deploy
+from miniapm.domain.deploys.payload import ALIASES, DeployPayload
+from miniapm.domain.deploys.reading import Defaults, parse_deploy
 from miniapm.domain.deploys.values import Announcement, Commit
 from miniapm.exceptions import Invalid
 from tests.domain.test_strict_json import JSON_VALUES

@@ -1,0 +1,96 @@
+"""Answering whole requests without an ASGI exchange, inside uvicorn's httptools protocol.
+
+A request that arrives in one piece is first offered to `quick`; only if that declines does the app
+get it, as uvicorn would have given it. Every other request goes to the app at once.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
+from typing import Any
+
+from starlette.types import Scope
+from uvicorn._types import ASGI3Application
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+from uvicorn.server import ServerState
+
+from miniapm.web.ingest.calls import Answer, Pending
+
+
+class QuickProtocol(HttpToolsProtocol):
+    """One connection. `_deferred` is the app while a request waits for the rest of its piece."""
+
+    __slots__ = ("_active", "_deferred", "_run", "_task")
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._active: RequestResponseCycle | None = None
+        self._deferred: ASGI3Application | None = None
+        self._run: Coroutine[Any, Any, None] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @staticmethod
+    def quick(scope: Scope, body: bytes) -> Pending | None:
+        """The answer that needs no app; None for all."""
+        return None
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        if cycle.more_body:
+            # most requests come whole in one piece: then it may be answered without the app
+            self._active = cycle
+            self._deferred = app
+            self._run = self._task = None
+        else:
+            self._start_app(cycle, app)
+
+    def _answer_quickly(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        pending = self.quick(self.scope, bytes(cycle.body))  # type: ignore[arg-type]
+        if pending is None:
+            self._start_app(cycle, app)
+            return
+        self._deferred = None
+        pending.future.add_done_callback(partial(self._send_quickly, cycle, pending.finish))
+
+    def _send_quickly(
+        self,
+        cycle: RequestResponseCycle,
+        finish: "Callable[[asyncio.Future[Any]], Answer]",
+        future: "asyncio.Future[Any]",
+    ) -> None:
+        status, headers, body = finish(future)
+        if cycle.disconnected or self.transport.is_closing():
+            return
+        cycle.response_started = cycle.response_complete = True
+        fields = [*self.server_state.default_headers, *headers]
+        if not cycle.keep_alive:
+            fields.append((b"connection", b"close"))
+        self.transport.write(encode_answer(status, fields, body))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
+
+    def _start_app(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._deferred = None
+        self._active = cycle
+        self._run = cycle.run_asgi(app)
+        self._task = task = self.loop.create_task(self._run)
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+
+
+def encode_answer(status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bytes:
+    """An answer as it goes over the wire."""
+    lines = [b"%b: %b\r\n" % header for header in headers]
+    return b"".join([STATUS_LINE[status], *lines, b"\r\n", body])
