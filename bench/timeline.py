@@ -16,10 +16,12 @@ from miniapm.domain.deploys.values import Deploy, Status
 from miniapm.domain.ids import IdMaker
 from miniapm.domain.tokens import hash_token
 from miniapm.domain.users import User
-from miniapm.storage.connection import Connection, write_once
+from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.rows import insert_row
+from miniapm.storage.once import write_once
 from miniapm.storage.projects import get_project
-from miniapm.storage.users import insert_session, insert_user
+from miniapm.storage.sessions import insert_session
+from miniapm.storage.users import insert_user
 
 DEPLOYS = 10_000
 ENVS = ("production", "staging", "preview", "canary", "qa")

@@ -21,13 +21,11 @@ from miniapm.exceptions import Unavailable
 from miniapm.jobs import Job, Supervisor
 from miniapm.storage.connection import Connection
 from miniapm.storage.database import Database, open_database
-from miniapm.storage.deploys.record import (
-    IDEMPOTENCY_DAYS,
-    delete_replays_before,
-    time_out_started,
-)
+from miniapm.storage.deploys.replays import IDEMPOTENCY_DAYS, delete_replays_before
+from miniapm.storage.deploys.timeouts import time_out_started
 from miniapm.storage.login_links import delete_expired_links
 from miniapm.storage.projects import Project, find_projects, insert_project
+from miniapm.storage.server_lock import write_server_address
 from miniapm.storage.sessions import delete_expired_sessions
 from miniapm.web.context import Context
 from miniapm.web.ingest.calls import QuickAnswer
@@ -75,7 +73,7 @@ async def open_context(config: Config, clock: Clock = real_clock.now) -> AsyncIt
             keyring=keyring,
             refusals=RefusalRecorder(database, clock, make_id),
             live=LiveFeed(database),
-            jobs=Supervisor(clock),
+            jobs=Supervisor(),
             sign_ins=RateLimit(config.limits.logins_per_minute, clock),
             passwords=PasswordHashing(),
             started_at=clock(),
@@ -97,6 +95,13 @@ def list_jobs(context: Context) -> list[Job]:
     async def end_overdue() -> None:
         await database.write(time_out_started, timeout, clock())
 
+    async def look_for_database() -> None:
+        if not database.is_in_place:
+            raise Unavailable(
+                f"The database {database.path.absolute()} was moved, replaced or deleted under "
+                "the server: what is written now is lost. Restart the server."
+            )
+
     async def forget() -> None:
         await database.write(delete_replays_before, clock() - IDEMPOTENCY_DAYS * DAY)
         await database.write(delete_expired_sessions, clock())
@@ -106,6 +111,7 @@ def list_jobs(context: Context) -> list[Job]:
         Job("refresh keys", 0.5, context.keyring.refresh),
         Job("tell listeners", LOOK_SECONDS, context.live.look),
         Job("time out deploys", min(30.0, timeout / 1_000_000 / 2), end_overdue),
+        Job("look for the database", 10.0, look_for_database),
         Job("note key use", 15.0, context.keyring.write_last_used),
         Job("forget old sessions and retries", 600.0, forget),
     ]
@@ -136,6 +142,8 @@ async def run_server(
             server = _Server(uvicorn_config(config, site, site.answer_quickly), context)
             host, port = listener.getsockname()[:2]
             running = Running(format_address(host, port), context, server.stop)
+            with contextlib.suppress(OSError):  # no reason not to serve: commands guess then
+                write_server_address(context.database.path, running.address)
             server.on_started = lambda: announce(running)
             supervisor = context.jobs
             assert isinstance(supervisor, Supervisor)

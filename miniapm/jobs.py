@@ -8,8 +8,6 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from miniapm.clock import Clock
-
 log = logging.getLogger(__name__)
 
 TROUBLE_AFTER_FAILURES = 3
@@ -28,7 +26,6 @@ class Job:
 class JobState:
     """How a job fares. `failures` counts those in a row."""
 
-    ran_at: int | None = None
     failures: int = 0
     error: str = ""
 
@@ -36,8 +33,7 @@ class JobState:
 class Supervisor:
     """Runs jobs until cancelled."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self.states: dict[str, JobState] = {}
 
     async def run(self, jobs: Sequence[Job]) -> None:
@@ -56,7 +52,6 @@ class Supervisor:
             log.error("job %s failed (%d in a row)", job.name, state.failures, exc_info=error)
         else:
             state.failures = 0
-            state.ran_at = self._clock()
 
     async def _repeat(self, job: Job) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""Text that others wrote, made fit for one line of a terminal or a log."""
+"""Text that others wrote, made fit to repeat in a message, a log or a terminal."""
 
 import re
 
@@ -16,3 +16,9 @@ def escape_controls(text: str) -> str:
 
 def _escape(match: re.Match[str]) -> str:
     return match[0].encode("unicode_escape").decode("ascii")
+
+
+def printable(text: str, limit: int = 100) -> str:
+    """`text` made safe to repeat in a message: no control characters, no surrogates, not long."""
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:limit])
+    return shown + ("\N{HORIZONTAL ELLIPSIS}" if len(text) > limit else "")

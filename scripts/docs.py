@@ -10,32 +10,26 @@ import io
 import os
 import re
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
 from miniapm.cli import command_paths, run
 from miniapm.config.documents import render_example, render_table
+from miniapm.web.snippets import EXAMPLE_URL, Snippet, list_snippets
 
 ROOT = Path(__file__).resolve().parent.parent
-SNIPPETS = {
-    "GitHub Actions": "github-actions.yml",
-    "GitLab CI": "gitlab-ci.yml",
-    "Capistrano, in `config/deploy.rb`": "capistrano.rb",
-    "Kamal, as `.kamal/hooks/post-deploy`": "kamal-post-deploy.sh",
-    "Heroku, in the release phase": "heroku.sh",
-    "Python": "python.py",
-    "Ruby, with the standard library alone": "ruby.rb",
-}
-LANGUAGES = {".yml": "yaml", ".rb": "ruby", ".sh": "sh", ".py": "python"}
 
 
 def render_commands() -> str:
-    """The help text of every command."""
-    blocks = []
-    for words in [(), *command_paths()]:
-        heading = " ".join(("miniapm", *words))
-        blocks.append(f"### {heading}\n\n```text\n{render_help(words)}```\n")
-    return "\n".join(blocks)
+    """The help text of every command, each folded away under its name."""
+    return "\n".join(render_command(words) for words in [(), *command_paths()])
+
+
+def render_command(words: tuple[str, ...]) -> str:
+    name = " ".join(("miniapm", *words))
+    opening = f"<details>\n<summary><code>{name}</code></summary>"
+    return f"{opening}\n\n```text\n{render_help(words)}```\n\n</details>\n"
 
 
 def render_help(words: tuple[str, ...]) -> str:
@@ -50,12 +44,15 @@ def render_help(words: tuple[str, ...]) -> str:
 
 
 def render_hooks() -> str:
-    """The snippets of the settings page, with a host to replace."""
-    blocks = []
-    for title, name in SNIPPETS.items():
-        text = (ROOT / "templates" / "snippets" / name).read_text(encoding="utf-8")
-        blocks.append(f"**{title}**\n\n```{LANGUAGES[Path(name).suffix]}\n{text.rstrip()}\n```\n")
-    return "\n".join(blocks)
+    """The snippets of the settings page, with a host and a key to replace."""
+    return "\n".join(render_snippet(snippet) for snippet in list_snippets(EXAMPLE_URL, None))
+
+
+def render_snippet(snippet: Snippet) -> str:
+    setup = f"```sh\n{snippet.setup}\n```\n\n" if snippet.setup else ""
+    code = f"```{snippet.language}\n{snippet.text.rstrip()}\n```\n"
+    place = textwrap.fill(f"**{snippet.title}.** {snippet.place}", 100, break_on_hyphens=False)
+    return f"{place}\n\n{setup}{code}"
 
 
 BLOCKS: dict[str, Callable[[], str]] = {

@@ -6,7 +6,6 @@ light, dark and at phone width.
 
 import argparse
 import random
-import secrets
 import subprocess
 import sys
 import tempfile
@@ -19,13 +18,15 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from miniapm.clock import DAY, HOUR, MINUTE, now
 from miniapm.domain.deploys.values import Commit, Deploy
 from miniapm.domain.ids import IdMaker
-from miniapm.domain.tokens import hash_token
+from miniapm.domain.tokens import hash_token, make_token
 from miniapm.domain.users import User
-from miniapm.storage.connection import Connection, write_once
+from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.rows import insert_commits, insert_row
+from miniapm.storage.once import write_once
 from miniapm.storage.projects import find_projects
 from miniapm.storage.refusals import Refusal, insert_refusal
-from miniapm.storage.users import insert_session, insert_user
+from miniapm.storage.sessions import insert_session
+from miniapm.storage.users import insert_user
 
 CHROMIUM = "/usr/bin/chromium"
 FORCED = (4, 5, 7)  # a rollback, what it takes back, what it restores
@@ -173,7 +174,7 @@ def serve(folder: Path) -> Iterator[tuple[str, Path]]:
 
 def sign_in(path: Path) -> str:
     """The session token of a new administrator."""
-    token = secrets.token_urlsafe(32)
+    token = make_token()
 
     def insert(connection: Connection) -> None:
         user = User(IdMaker(now)(), "ana", "admin", now())
@@ -199,11 +200,7 @@ def open_page(browser: Browser, address: str, token: str, width: int, scheme: st
 
 
 def photograph(browser: Browser, address: str, token: str, state: str, folder: Path) -> None:
-    for name, width, scheme in (
-        ("light", 1280, "light"),
-        ("dark", 1280, "dark"),
-        ("phone", 390, "light"),
-    ):
+    for name, width, scheme in LOOKS:
         page = open_page(browser, address, token, width, scheme)
         page.goto(f"{address}/p/default/deploys")
         page.wait_for_timeout(300)

@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import sqlite3
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
@@ -20,14 +19,13 @@ from miniapm.domain.keys import DEFAULT_SCOPES
 from tests import factories
 
 T = TypeVar("T")
-START = 1_760_000_000_000_000
 
 
 @dataclass
 class FakeClock:
     """A clock that stands until it is moved."""
 
-    instant: int = START
+    instant: int = factories.START
 
     def __call__(self) -> int:
         return self.instant
@@ -61,12 +59,7 @@ class Server:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(10)
 
     def rows(self, sql: str, **values: Any) -> list[dict[str, Any]]:
-        connection = sqlite3.connect(self.path)
-        connection.row_factory = sqlite3.Row
-        try:
-            return [dict(row) for row in connection.execute(sql, values)]
-        finally:
-            connection.close()
+        return factories.read_rows(self.path, sql, **values)
 
     def make_key(self, *scopes: str, **more: Any) -> str:
         """A new key's secret; the default scopes when none are named."""

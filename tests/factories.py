@@ -1,14 +1,18 @@
 """Rows and values that tests begin from; what a test cares about is what it names."""
 
 import secrets
+import sqlite3
+from pathlib import Path
 from typing import Any
 
 from miniapm.clock import DAY
 from miniapm.domain.deploys.values import Announcement, Deploy
 from miniapm.domain.keys import Key, check_scopes, display_of, hash_secret, make_secret
-from miniapm.domain.tokens import hash_token
+from miniapm.domain.tokens import hash_token, make_token
 from miniapm.domain.users import User
-from miniapm.storage import keys, projects, users
+from miniapm.storage import keys, projects, sessions, users
+from miniapm.storage.connection import Connection, open_connection
+from miniapm.storage.migrations import migrate
 from miniapm.web.context import Context
 
 START = 1_760_000_000_000_000
@@ -45,6 +49,25 @@ def make_deploy(**fields: Any) -> Deploy:
     return Deploy(**{**defaults, **fields})
 
 
+def make_database(path: Path, *slugs: str) -> Connection:
+    """A new database, open, with a project for each of `slugs`: their ids are 1, 2, ..."""
+    connection = open_connection(path, create=True)
+    migrate(connection, path, START)
+    for number, slug in enumerate(slugs, 1):
+        projects.insert_project(connection, projects.Project(number, slug, slug.title(), START))
+    return connection
+
+
+def read_rows(path: Path, sql: str, **values: Any) -> list[dict[str, Any]]:
+    """What stands in a database file, read as a stranger would."""
+    connection = sqlite3.connect(path)
+    connection.row_factory = sqlite3.Row
+    try:
+        return [dict(row) for row in connection.execute(sql, values)]
+    finally:
+        connection.close()
+
+
 async def insert_project(context: Context, slug: str) -> projects.Project:
     project = projects.Project(context.make_id(), slug, slug.title(), context.clock())
     await context.database.write(projects.insert_project, project)
@@ -78,6 +101,8 @@ async def insert_session(context: Context, role: str, project_slugs: tuple[str, 
     name = f"{role}-{secrets.token_hex(4)}"
     user = User(context.make_id(), name, role, now, frozenset(p.id for p in found))  # type: ignore[arg-type]
     await context.database.write(users.insert_user, user, "no password")
-    token = secrets.token_urlsafe(32)
-    await context.database.write(users.insert_session, hash_token(token), user.id, now, now + DAY)
+    token = make_token()
+    await context.database.write(
+        sessions.insert_session, hash_token(token), user.id, now, now + DAY
+    )
     return token

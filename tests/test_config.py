@@ -59,6 +59,7 @@ def test_the_database_by_its_reserved_name(tmp_path: Path) -> None:
 
 def test_the_other_reserved_names_are_no_settings() -> None:
     assert load(MINIAPM_URL="x", MINIAPM_API_KEY="y", OTHER="z").config == Config()
+    assert load(MINIAPM_URL_FILE="x", MINIAPM_API_KEY_FILE="y").config == Config()
 
 
 def test_a_named_file(tmp_path: Path) -> None:
@@ -85,9 +86,13 @@ def test_a_value_from_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("[sever]\nport = 1", "no section [sever]; did you mean server"),
-        ("[server]\nprot = 1", "no setting server.prot; did you mean server.port"),
-        ("port = 1", "no setting port"),
+        ("[sever]\nport = 1", "no section [sever] in {file}; did you mean [server]?"),
+        ("[server]\nprot = 1", "no setting server.prot in {file}; did you mean server.port?"),
+        ("[server]\nxyz = 1", "no setting server.xyz in {file}."),
+        ("port = 1", "no setting port in {file}; did you mean port under [server]?"),
+        ("prot = 1", "no setting prot in {file}; did you mean port under [server]?"),
+        ("servr = 1", "no setting servr in {file}; did you mean the section [server]?"),
+        ("foo = 1", "no setting foo in {file}."),
         ("server = 1", "server is a section: write [server]"),
         ("[server]\nport = '1'", "server.port in {file} is bad: must be a whole number; it is '1'"),
         ("[server]\nport = 65536", "must be a whole number <= 65535; it is 65536"),
@@ -120,9 +125,10 @@ def test_a_bad_file_is_named_with_the_reason(tmp_path: Path, text: str, expected
 @pytest.mark.parametrize(
     ("variable", "value", "expected"),
     [
-        ("MINIAPM_SERVER_PRT", "1", "is no setting; did you mean MINIAPM_SERVER_PORT"),
+        ("MINIAPM_SERVER_PRT", "1", "is no setting; did you mean MINIAPM_SERVER_PORT?"),
+        ("MINIAPM_PORT", "1", "is no setting; did you mean MINIAPM_SERVER_PORT?"),
+        ("MINIAPM_FOO", "1", "MINIAPM_FOO in the environment is no setting."),
         ("MINIAPM_DATABASE", "1", "MINIAPM_DATABASE in the environment is no setting"),
-        ("MINIAPM_URL_FILE", "1", "MINIAPM_URL_FILE in the environment is no setting"),
         ("MINIAPM_SERVER_PORT", "", "MINIAPM_SERVER_PORT is bad: must be a whole number"),
         ("MINIAPM_SERVER_PORT", "1.5", "must be a whole number; it is '1.5'"),
         ("MINIAPM_STORAGE_READ_SECONDS", "nan", "MINIAPM_STORAGE_READ_SECONDS is bad"),

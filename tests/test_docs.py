@@ -54,7 +54,8 @@ def test_what_is_stale_is_named_and_made_anew(tmp_path: Path) -> None:
 
 
 def help_of(words: tuple[str, ...]) -> str:
-    match = re.search(rf"^### miniapm {' '.join(words)}\n\n```text\n(.*?)```", README, re.M | re.S)
+    summary = f"<summary><code>miniapm {' '.join(words)}</code></summary>"
+    match = re.search(rf"^{summary}\n\n```text\n(.*?)```", README, re.M | re.S)
     assert match is not None, f"the README has no help of {words}"
     return match[1]
 

@@ -19,7 +19,7 @@ ALLOWED = {
     "clock": set(),
     "printable": set(),
     "logs": {"clock", "printable"},
-    "domain": LEAVES | {"domain"},
+    "domain": LEAVES | {"domain", "printable"},
     "config": LEAVES | {"domain", "config"},
     "storage": BELOW_STORAGE | {"storage"},
     "web": BELOW_STORAGE | {"storage", "web", "config", "__init__"},

@@ -17,6 +17,7 @@ from typer.main import get_command
 from miniapm import __version__
 from miniapm.cli.failures import explain_failure
 from miniapm.cli.options import ConfigOption, DatabaseOption
+from miniapm.domain.names import find_nearest
 
 # what stands before the colon is imported; what stands behind is a function or a Typer
 COMMANDS = {
@@ -71,6 +72,17 @@ class _Root(TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         self.commands = _Commands()
+        self.suggest_commands = False
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """As Typer's, but suggests only what is near: to it, `helo` was `deploy`."""
+        try:
+            return super().resolve_command(ctx, args)
+        except typer.TyperException as error:
+            near = find_nearest(args[0], COMMANDS, cutoff=0.7) if args else None
+            if near:
+                error.message = f"{error.message} Did you mean {near!r}?"
+            raise
 
 
 app = typer.Typer(

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from miniapm.cli.asking import confirm
 from miniapm.cli.options import (
     ConfigOption,
     DatabaseOption,
@@ -14,7 +13,9 @@ from miniapm.cli.options import (
     find_database,
 )
 from miniapm.cli.output import print_fields, tell
-from miniapm.storage.backup import Copy, back_up
+from miniapm.cli.prompts import confirm
+from miniapm.storage.backup import back_up
+from miniapm.storage.copies import Copy
 
 
 def backup(
@@ -31,7 +32,7 @@ def backup(
     holds password hashes. A file that is there already is replaced with --yes only. `miniapm
     restore` puts it back.
 
-    miniapm backup "/backups/miniapm-$(date +%F).db"
+    Example: miniapm backup "/backups/miniapm-$(date +%F).db"
     """
     if target.is_file():
         confirm(f"{target.absolute()} is there already. Overwrite it?", yes=yes)

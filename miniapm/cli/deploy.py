@@ -8,6 +8,7 @@ import typer
 
 from miniapm.cli.deploy_payload import Given
 from miniapm.cli.deploy_result import Result, preview, print_result, send
+from miniapm.cli.options import bad_flag
 from miniapm.client.git import public_address
 from miniapm.client.recording import (
     DEFAULT_SECONDS,
@@ -73,9 +74,10 @@ def deploy(
 ) -> None:
     """Record a deploy, from a hook or a pipeline.
 
-    Needs MINIAPM_URL and MINIAPM_API_KEY. What no flag gives is taken from the variables of Kamal,
-    Heroku, GitHub Actions and GitLab CI, then from git: sha, version, deployer, repository, and the
-    commits since the previous deploy of the same service and environment.
+    Needs MINIAPM_URL, and the key in MINIAPM_API_KEY or in a file that MINIAPM_API_KEY_FILE names.
+    What no flag gives is taken from the variables of Kamal, Heroku, GitHub Actions and GitLab CI,
+    then from git: sha, version, deployer, repository, and the commits since the previous deploy of
+    the same service and environment.
 
     A deploy must not fail because of its tracker: when the server is away or refuses, or a setting
     is missing, this prints one warning and exits 0. Wrong flags exit 2. With --strict, refused
@@ -120,9 +122,7 @@ def _text(value: str | None) -> str | None:
 
 def _not_blank(flag: str, value: str | None) -> str | None:
     if value is not None and not value.strip():
-        raise typer.BadParameter(
-            "is blank; leave it out to take the commit from git", None, None, flag
-        )
+        raise bad_flag(flag, "is blank; leave it out to take the commit from git")
     return _text(value)
 
 
@@ -130,23 +130,21 @@ def _instant(flag: str, value: str | None) -> str | None:
     """Only the shape: the server knows what it takes."""
     value = _text(value)
     if value and not re.fullmatch(r"\d+(\.\d+)?|\d{4}-?[\dW-]+[T ]\d.*", value, re.IGNORECASE):
-        raise typer.BadParameter(
-            "needs a date and a time, such as 2024-01-15T14:30:00Z", None, None, flag
-        )
+        raise bad_flag(flag, "needs a date and a time, such as 2024-01-15T14:30:00Z")
     return value
 
 
 def _link(flag: str, value: str | None) -> str | None:
     value = _text(value)
     if value and not re.match(r"https?://[^/\s]", value, re.IGNORECASE):
-        raise typer.BadParameter("must begin with http:// or https://", None, None, flag)
+        raise bad_flag(flag, "must begin with http:// or https://")
     return value
 
 
 def _repository(flag: str, value: str | None) -> str | None:
     value = _text(value)
     if value and not public_address(value):
-        raise typer.BadParameter("must be an http(s) address or git@host:path", None, None, flag)
+        raise bad_flag(flag, "must be an http(s) address or git@host:path")
     return value
 
 
@@ -154,4 +152,4 @@ def _idempotency_key(flag: str, value: str | None) -> str | None:
     try:
         return check_idempotency_key(_text(value))
     except Invalid as error:
-        raise typer.BadParameter(error.message, None, None, flag) from None
+        raise bad_flag(flag, error.message) from None

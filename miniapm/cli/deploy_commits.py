@@ -7,6 +7,7 @@ from miniapm.client.deadline import Deadline
 from miniapm.client.git import MOST_COMMITS, Commit, Git, GitFailed, NoRepository, same_revision
 from miniapm.client.remote import Found, Server, explain, get_json
 
+_MOST_NAMED = 5
 _MUCH_TEXT = 500_000  # bytes of messages and authors; the server takes bodies of 1 MiB
 
 
@@ -38,19 +39,39 @@ class Asker:
         answer = get_json(self.server, "/api/v1/deploys", self.deadline, query, retry=False)
         if not isinstance(answer, Found):
             return _Previous(note=explain(answer))
-        return _newest(answer.value)
+        return _newest(answer.value, place)
 
 
-def _newest(value: object) -> _Previous:
+def _newest(value: object, given: Mapping[str, str]) -> _Previous:
+    """The newest of the server's answer for the places that are `given`: env, service or none."""
     items = value.get("items") if isinstance(value, dict) else None
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         return _Previous(note="the server's answer is no list of deploys")
-    if len({(item.get("env"), item.get("service")) for item in items}) > 1:
-        return _Previous(
-            note="there are several environments or services; give --env and --service"
-        )
+    places = {(str(item.get("env")), str(item.get("service"))) for item in items}
+    if len(places) > 1:
+        return _Previous(note=_name_places(places, given))
     sha = items[0].get("git_sha") if items else None
     return _Previous(sha=sha if isinstance(sha, str) else None)
+
+
+def _name_places(places: set[tuple[str, str]], given: Mapping[str, str]) -> str:
+    """Of which environments or services it could be, and the flags that would say."""
+    envs, services = (sorted(set(names)) for names in zip(*places, strict=True))
+    missing = [f"--{name}" for name in ("env", "service") if name not in given]
+    if len(envs) == 1:
+        missing = ["--service"]
+        several = f"services in {envs[0]} ({_list_some(services)})"
+    elif len(services) == 1:
+        missing = ["--env"]
+        several = f"environments of {services[0]} ({_list_some(envs)})"
+    else:
+        pairs = [f"{service} in {env}" for env, service in sorted(places)]
+        several = f"environments and services ({_list_some(pairs)})"
+    return f"several {several}; give {' and '.join(missing)}"
+
+
+def _list_some(names: list[str]) -> str:
+    return ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
 
 
 def find_commits(sha: str, git: Git, asker: Asker) -> tuple[list[dict[str, str]], tuple[str, ...]]:

@@ -10,14 +10,25 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
+import msgspec
 import typer
 
 from miniapm import clock
-from miniapm.cli.asking import confirm
-from miniapm.cli.moments import parse_moment
-from miniapm.cli.options import ConfigOption, DatabaseOption, YesOption, find_database
+from miniapm.cli.arguments import read_instant
+from miniapm.cli.options import (
+    ConfigOption,
+    DatabaseOption,
+    ProjectOption,
+    YesOption,
+    find_database,
+)
 from miniapm.cli.output import tell
-from miniapm.storage.connection import Connection, read_once
+from miniapm.cli.prompts import confirm
+from miniapm.domain.deploys.exported import to_exported
+from miniapm.domain.deploys.sheets import COLUMNS, to_cells
+from miniapm.storage.connection import Connection
+from miniapm.storage.deploys.transfer import find_all_deploys
+from miniapm.storage.once import read_once
 from miniapm.storage.projects import choose_project
 
 
@@ -29,10 +40,7 @@ class ExportFormat(StrEnum):
 
 
 def export_deploys(
-    project: Annotated[
-        str | None,
-        typer.Option(metavar="SLUG", help="Of this one.", show_default="the only one, or default"),
-    ] = None,
+    project: ProjectOption = None,
     file_format: Annotated[
         ExportFormat,
         typer.Option(
@@ -58,11 +66,11 @@ def export_deploys(
     gives the same deploys. Corrections made to them and keys are not part of it; `miniapm backup`
     keeps everything.
 
-    miniapm deploys export --hidden --output deploys.ndjson
+    Example: miniapm deploys export --hidden --output deploys.ndjson
     """
     path = find_database(db, config)
     now = clock.now()
-    begin, end = parse_moment("--since", since, now), parse_moment("--until", until, now)
+    begin, end = read_instant("--since", since, now), read_instant("--until", until, now)
 
     def write(connection: Connection, out: BinaryIO) -> int:
         return _export(connection, out, project, file_format, begin, end, hidden=hidden)
@@ -86,9 +94,6 @@ def _export(
     *,
     hidden: bool,
 ) -> int:
-    from miniapm.domain.deploys.exported import to_exported
-    from miniapm.storage.deploys.transfer import find_all_deploys
-
     # one snapshot: a deploy that is corrected meanwhile comes neither twice nor not at all
     connection.execute("begin")
     chosen = choose_project(connection, project)
@@ -102,8 +107,6 @@ def _export(
 
 
 def _start_lines(out: BinaryIO) -> Callable[[dict[str, object]], None]:
-    import msgspec
-
     encode = msgspec.json.Encoder().encode
 
     def write_line(fields: dict[str, object]) -> None:
@@ -113,8 +116,6 @@ def _start_lines(out: BinaryIO) -> Callable[[dict[str, object]], None]:
 
 
 def _start_sheet(out: BinaryIO) -> Callable[[dict[str, object]], None]:
-    from miniapm.domain.deploys.sheets import COLUMNS, to_cells
-
     def write_row(cells: tuple[str, ...] | list[str]) -> None:
         row = io.StringIO()
         csv.writer(row).writerow(cells)

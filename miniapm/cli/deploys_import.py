@@ -11,7 +11,7 @@ from typing import Annotated, BinaryIO
 import typer
 
 from miniapm import clock
-from miniapm.cli.import_report import ImportReport
+from miniapm.cli.deploys_import_report import ImportReport
 from miniapm.cli.options import ConfigOption, DatabaseOption, JsonOption, load_settings
 from miniapm.config import Config
 from miniapm.domain.deploys.exported import ExportedDeploy
@@ -23,12 +23,13 @@ from miniapm.domain.deploys.importing import (
     read_deploy,
     read_lines,
 )
-from miniapm.domain.deploys.payload import Defaults
+from miniapm.domain.deploys.reading import Defaults
 from miniapm.domain.deploys.values import DEFAULT_ENV, Announcement
 from miniapm.domain.ids import IdMaker
 from miniapm.exceptions import Busy, Invalid
-from miniapm.storage.connection import read_once, write_once
-from miniapm.storage.deploys.transfer import Stored, record_lines, rehearse
+from miniapm.storage.deploys.record import Recorded
+from miniapm.storage.deploys.transfer import record_lines, rehearse
+from miniapm.storage.once import read_once, write_once
 from miniapm.storage.projects import choose_project
 
 LINES_A_TRANSACTION = 500
@@ -36,7 +37,7 @@ LINES_A_TRANSACTION = 500
 LINES_AT_ONCE = 10 * LINES_A_TRANSACTION
 
 Read = Announcement | ExportedDeploy
-Store = Callable[[Sequence[Read]], list[Stored]]
+Store = Callable[[Sequence[Read]], list[Recorded]]
 
 
 class ImportFormat(StrEnum):
@@ -86,7 +87,7 @@ def import_deploys(
     line does not stop the others: correct it and import the file again, what is there already is
     recognised. Exits 2 when a line was refused.
 
-    miniapm deploys import revisions.log --env production --dry-run
+    Example: miniapm deploys import revisions.log --env production --dry-run
     """
     settings = load_settings(db, config).config
     chosen = read_once(settings.database_path, choose_project, project)
@@ -143,9 +144,9 @@ def _import(
             report.add(line.number, deploy, place)
 
 
-def _store_in_order(read: Sequence[Read | Invalid], store: Store) -> list[Stored | None]:
+def _store_in_order(read: Sequence[Read | Invalid], store: Store) -> list[Recorded | None]:
     """Stores the oldest first, a few at a time: what a deploy is depends on those before it."""
-    places: list[Stored | None] = [None] * len(read)
+    places: list[Recorded | None] = [None] * len(read)
     good = [(i, one) for i, one in enumerate(read) if not isinstance(one, Invalid)]
     good.sort(key=lambda pair: _happened_at(pair[1]))
     for start in range(0, len(good), LINES_A_TRANSACTION):

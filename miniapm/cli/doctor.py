@@ -1,19 +1,31 @@
 """`miniapm doctor`."""
 
+import http.client
+import json
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
 from miniapm import clock
-from miniapm.cli.options import ConfigOption, DatabaseOption, JsonOption, load_settings
+from miniapm.cli.options import (
+    ConfigOption,
+    DatabaseOption,
+    JsonOption,
+    find_address,
+    load_settings,
+)
 from miniapm.cli.output import print_json
-from miniapm.config import Config, format_address
+from miniapm.config import Config
 from miniapm.printable import escape_controls
-from miniapm.storage.connection import Connection, read_once
-from miniapm.storage.doctor import Finding, examine_project, examine_unknown_keys
-from miniapm.storage.doctor_file import examine_file, is_served
-from miniapm.storage.projects import find_projects, get_project
+from miniapm.storage.connection import Connection
+from miniapm.storage.doctor import Finding, examine_project
+from miniapm.storage.doctor_file import examine_file
+from miniapm.storage.doctor_refusals import examine_refusals, examine_unknown_keys
+from miniapm.storage.once import read_once
+from miniapm.storage.projects import Project, find_projects, get_known_project
+from miniapm.storage.server_lock import find_server_address, is_served
 
 _SECONDS = 2.0
 
@@ -30,14 +42,15 @@ def doctor(
 
     Looks at the file (damage, room, permissions), the server and its jobs, keys, deploys that never
     ended, clocks that are ahead, and at the calls that were refused: most hooks never show them to
-    anybody. A line for each: ok, note (good to know) or problem (to be done).
+    anybody. A refusal counts for 24 hours, or until a call with the same key is accepted. A line
+    for each: ok, note (good to know) or problem (to be done).
 
     Exits 0 when there is no problem, 1 when there is one, 3 when the database cannot be opened.
     """
     settings = load_settings(db, config).config
     path = settings.database_path
-    findings = read_once(path, _examine, path, project, clock.now(), settings.deploy_timeout)
-    findings += _examine_server(settings, path)
+    findings = read_once(path, _examine, settings, project, clock.now(), find_address(settings))
+    findings += _examine_server(path)
     problems = sum(finding.mark == "problem" for finding in findings)
     if as_json:
         print_json(
@@ -54,16 +67,23 @@ def doctor(
 
 
 def _examine(
-    connection: Connection, path: Path, slug: str | None, now: int, timeout: int
+    connection: Connection, settings: Config, slug: str | None, now: int, address: str
 ) -> list[Finding]:
-    chosen = [get_project(connection, slug)] if slug else find_projects(connection)
-    findings = examine_file(connection, path)
+    chosen = [get_known_project(connection, slug)] if slug else find_projects(connection)
+    findings = examine_file(connection, settings.database_path)
     for project in chosen:
-        findings += examine_project(connection, project, now, timeout)
-    return findings + examine_unknown_keys(connection, now)
+        findings += examine_project(connection, project, now, settings.deploy_timeout)
+        findings += examine_refusals(connection, project, now, _settings_url(address, project))
+    # every project's settings show an admin the calls that are nobody's
+    page = _settings_url(address, chosen[0]) if chosen else address
+    return findings + examine_unknown_keys(connection, now, page)
 
 
-def _examine_server(settings: Config, path: Path) -> list[Finding]:
+def _settings_url(address: str, project: Project) -> str:
+    return f"{address}/p/{project.slug}/settings"
+
+
+def _examine_server(path: Path) -> list[Finding]:
     if not is_served(path):
         return [
             Finding(
@@ -73,9 +93,9 @@ def _examine_server(settings: Config, path: Path) -> list[Finding]:
                 f"`miniapm serve --db {path.absolute()}` starts one.",
             )
         ]
-    if settings.server.port == 0:
-        return [Finding("ok", "server", "A server runs on this database.")]
-    address = format_address(settings.server.host, settings.server.port)
+    address = find_server_address(path)
+    if address is None:
+        return [Finding("note", "server", "A server is about to run on this database.")]
     reasons = _ask_readiness(address)
     if reasons is None:
         return [
@@ -83,7 +103,7 @@ def _examine_server(settings: Config, path: Path) -> list[Finding]:
                 "note",
                 "server",
                 f"A server runs on this database, but does not answer at {address}.",
-                "It may listen elsewhere: `miniapm config` shows where this command looked.",
+                "It may be very busy, or about to stop: see its log.",
             )
         ]
     if reasons:
@@ -96,10 +116,6 @@ def _examine_server(settings: Config, path: Path) -> list[Finding]:
 
 def _ask_readiness(address: str) -> list[str] | None:
     """Why the server there is not ready; None when nothing of ours answers."""
-    import http.client
-    import json
-    from urllib.parse import urlsplit
-
     parts = urlsplit(address)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_SECONDS)
     try:

@@ -6,22 +6,22 @@ from typing import Annotated
 import typer
 
 from miniapm import clock
-from miniapm.cli.act import make_act
+from miniapm.cli.arguments import read_duration, read_id
+from miniapm.cli.audit import make_act
 from miniapm.cli.options import (
     ConfigOption,
     DatabaseOption,
     JsonOption,
+    find_address,
     find_database,
     load_settings,
     make_group,
 )
 from miniapm.cli.output import print_rows, tell
 from miniapm.clock import to_rfc3339
-from miniapm.domain.durations import parse_duration
-from miniapm.domain.ids import parse_id
 from miniapm.domain.keys import DEFAULT_SCOPES, DEPLOYS_WRITE, SCOPES, Key
-from miniapm.storage.connection import read_once, write_once
 from miniapm.storage.keys import IssuedKey, find_keys, issue_key, revoke_key, rotate_key
+from miniapm.storage.once import read_once, write_once
 from miniapm.storage.projects import choose_project
 
 keys = make_group("keys", "Make, list, revoke and rotate the keys of senders.")
@@ -68,7 +68,7 @@ def create(
     """
     settings = load_settings(db, config).config
     act = make_act()
-    lifetime = None if expires is None else _duration("--expires", expires)
+    lifetime = None if expires is None else read_duration("--expires", expires)
     issued = write_once(
         settings.database_path,
         lambda connection: issue_key(
@@ -82,7 +82,7 @@ def create(
             expires_at=None if lifetime is None else act.at + lifetime,
         ),
     )
-    _print_issued(issued, settings.address)
+    _print_issued(issued, find_address(settings))
 
 
 @keys.command("list")
@@ -129,7 +129,7 @@ def revoke(key_id: KeyId, db: DatabaseOption = None, config: ConfigOption = None
 
     Example: miniapm keys revoke 473829104756293632
     """
-    key = write_once(find_database(db, config), revoke_key, make_act(), _parse_key_id(key_id))
+    key = write_once(find_database(db, config), revoke_key, make_act(), read_id("keys", key_id))
     tell(f"The key {key.name} ({key.id}) of the project {key.project_slug} is revoked.")
 
 
@@ -150,11 +150,14 @@ def rotate(
     Example: miniapm keys rotate 473829104756293632 --overlap 7d
     """
     settings = load_settings(db, config).config
-    length = 0 if overlap.strip() in ("0", "0s") else _duration("--overlap", overlap)
+    length = 0 if overlap.strip() in ("0", "0s") else read_duration("--overlap", overlap)
     act = make_act()
-    issued = write_once(settings.database_path, rotate_key, act, _parse_key_id(key_id), length)
-    _print_issued(issued, settings.address)
-    tell(f"The old key ({key_id}) works until {to_rfc3339(act.at + length)}.")
+    issued = write_once(settings.database_path, rotate_key, act, read_id("keys", key_id), length)
+    _print_issued(issued, find_address(settings))
+    if length:
+        tell(f"The old key ({key_id}) works until {to_rfc3339(act.at + length)}.")
+    else:
+        tell(f"The old key ({key_id}) no longer works.")
 
 
 def _print_issued(issued: IssuedKey, address: str) -> None:
@@ -163,6 +166,10 @@ def _print_issued(issued: IssuedKey, address: str) -> None:
     print(issued.secret, flush=True)
     tell(f"The key {key.name} ({key.id}) may {', '.join(key.scopes)}")
     tell(f"in the project {key.project_slug}{ends}. It is not shown again.")
+    places = {"env": key.env, "service": key.service}
+    defaults = " and ".join(f"{name} {value}" for name, value in places.items() if value)
+    if defaults:
+        tell(f"It stands for {defaults} where a payload names none.")
     if DEPLOYS_WRITE in key.scopes:
         # a pipe takes the key from stdout: then stderr, which logs keep, must not have it
         shown = issued.secret if sys.stdout.isatty() else "$MINIAPM_API_KEY"
@@ -196,19 +203,3 @@ def _state(key: Key, now: int) -> str:
     if key.expires_at is not None:
         return "expired" if key.expires_at <= now else f"ends {to_rfc3339(key.expires_at)}"
     return "valid"
-
-
-def _duration(flag: str, text: str) -> int:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), None, None, flag) from None
-
-
-def _parse_key_id(text: str) -> int:
-    found = parse_id(text)
-    if found is None:
-        raise typer.BadParameter(
-            f"{text!r} is no id; `miniapm keys list` shows them", None, None, "ID"
-        )
-    return found

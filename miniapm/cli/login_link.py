@@ -4,14 +4,15 @@ from typing import Annotated
 
 import typer
 
-from miniapm.cli.act import make_act
-from miniapm.cli.options import ConfigOption, DatabaseOption, load_settings
+from miniapm.cli.audit import make_act
+from miniapm.cli.options import ConfigOption, DatabaseOption, find_address, load_settings
 from miniapm.cli.output import tell
 from miniapm.domain.users import User
 from miniapm.exceptions import Invalid
 from miniapm.storage.audit import Act, note
-from miniapm.storage.connection import Connection, write_once
-from miniapm.storage.sign_in import make_login_link
+from miniapm.storage.connection import Connection
+from miniapm.storage.login_links import make_login_link
+from miniapm.storage.once import write_once
 from miniapm.storage.users import find_users, get_user
 
 
@@ -26,13 +27,14 @@ def login_link(
     """Print a link that signs a user in, once.
 
     It is valid for 15 minutes. While there is no user, it opens the page that makes the first
-    admin. Its address is the setting server.public_url, else server.host and server.port.
+    admin. Its address is the setting server.public_url, else where the server of this database
+    listens; while none runs, server.host and server.port.
 
     Example: miniapm login-link ann
     """
     settings = load_settings(db, config).config
     user, token = write_once(settings.database_path, _make_link, make_act(), name)
-    print(f"{settings.address}/login?token={token}")
+    print(f"{find_address(settings)}/login?token={token}")
     who = f"signs {user.name} in" if user else "opens the page that makes the first admin"
     tell(f"It {who}, once, within 15 minutes.")
 

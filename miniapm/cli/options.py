@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from miniapm.config import Config
     from miniapm.config.loading import LoadedConfig
 
 
@@ -45,6 +46,10 @@ ConfigOption = Annotated[
         help="The settings file; also MINIAPM_CONFIG.  [default: ./miniapm.toml, if there]",
     ),
 ]
+ProjectOption = Annotated[
+    str | None,
+    typer.Option(metavar="SLUG", help="Of this one.", show_default="the only one, or default"),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
@@ -62,6 +67,11 @@ def make_group(name: str, help_text: str) -> typer.Typer:
     return group
 
 
+def bad_flag(flag: str, problem: str) -> typer.BadParameter:
+    """The error of a `flag`, or of an argument by its name, whose value is no good."""
+    return typer.BadParameter(problem, None, None, flag)
+
+
 def load_settings(db: str | None, config: str | None, **flags: object) -> "LoadedConfig":
     """The settings in force. `flags` are `section__name=value`; None is not given."""
     from miniapm.config.loading import load_config  # `deploy` has no need of it
@@ -77,3 +87,13 @@ def load_settings(db: str | None, config: str | None, **flags: object) -> "Loade
 def find_database(db: str | None, config: str | None) -> Path:
     """Where the database is, by flag, environment, settings file or default."""
     return load_settings(db, config).config.database_path
+
+
+def find_address(config: "Config") -> str:
+    """The address to print: the public one, else where the database's server listens, else would.
+
+    No slash at the end.
+    """
+    from miniapm.storage.server_lock import find_server_address
+
+    return config.server.public_url or find_server_address(config.database_path) or config.address

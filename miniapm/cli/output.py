@@ -4,13 +4,20 @@ Rows are mappings of the names that JSON has. Instants (`..._at`) and ids (`id`,
 integers: they are written as RFC 3339 and as text.
 """
 
+import shutil
 import sys
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
 
 from miniapm.clock import to_rfc3339
 from miniapm.printable import escape_controls
 
 Fields = Mapping[str, object]
+
+_GAP = "  "
+_NARROWEST = 8
 
 
 def print_rows(
@@ -19,17 +26,22 @@ def print_rows(
     *,
     as_json: bool,
     empty: str = "There is nothing to list.",
+    may_cut: Collection[str] = (),
 ) -> None:
-    """A list: as JSON every field, as a table the `columns` (field to heading), never cut.
+    """A list: as JSON every field, as a table the `columns` (field to heading).
 
-    `empty` goes to stderr when there are no rows.
+    A terminal gets the fields that `may_cut` names as narrow as its width asks for; nothing else is
+    ever cut. `empty` goes to stderr when there are no rows.
     """
     plain = [{name: _plain(name, value) for name, value in row.items()} for row in rows]
     if as_json:
         print_json(plain)
     elif plain:
-        cells = [[_cell(row.get(name)) for name in columns] for row in plain]
-        _print_aligned([list(columns.values()), *cells])
+        lines = [list(columns.values())]
+        lines += [[_cell(row.get(name)) for name in columns] for row in plain]
+        if may_cut and sys.stdout.isatty():
+            lines = _fit(lines, [name in may_cut for name in columns])
+        _print_aligned(lines)
     else:
         tell(empty)
 
@@ -45,8 +57,6 @@ def print_fields(fields: Fields, *, as_json: bool) -> None:
 
 def print_json(value: object) -> None:
     """`value` as indented JSON."""
-    import msgspec
-
     print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
@@ -75,21 +85,44 @@ def _cell(value: object) -> str:
     return escape_controls(str(value))
 
 
+def _fit(lines: Sequence[Sequence[str]], may_cut: Sequence[bool]) -> list[list[str]]:
+    """`lines` as wide as the terminal, if cutting the columns that `may_cut` can do that."""
+    widths = _measure(lines)
+    excess = sum(widths) + len(_GAP) * (len(widths) - 1) - shutil.get_terminal_size().columns
+    while excess > 0:
+        widest = max((width, i) for i, width in enumerate(widths) if may_cut[i])
+        if widest[0] <= _NARROWEST:
+            break
+        widths[widest[1]] -= 1
+        excess -= 1
+    return [[_cut(c, width) for c, width in zip(line, widths, strict=True)] for line in lines]
+
+
+def _cut(cell: str, width: int) -> str:
+    if _width(cell) <= width:
+        return cell
+    while _width(cell) >= width:
+        cell = cell[:-1]
+    return f"{cell}\N{HORIZONTAL ELLIPSIS}"
+
+
+def _measure(lines: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(_width, column)) for column in zip(*lines, strict=True)]
+
+
 def _print_aligned(lines: Sequence[Sequence[str]]) -> None:
-    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+    widths = _measure(lines)
     for line in lines:
         padded = (
             cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)
         )
-        print("  ".join(padded).rstrip())
+        print(_GAP.join(padded).rstrip())
 
 
 def _width(text: str) -> int:
     """How many columns of a terminal `text` takes: wide signs take two, accents none."""
     if text.isascii():
         return len(text)
-    import unicodedata
-
     return sum(
         0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1
         for sign in text

@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from miniapm.cli.act import make_act
-from miniapm.cli.asking import confirm
+from miniapm.cli.audit import make_act
 from miniapm.cli.options import (
     ConfigOption,
     DatabaseOption,
@@ -15,13 +14,15 @@ from miniapm.cli.options import (
     make_group,
 )
 from miniapm.cli.output import print_rows, tell
-from miniapm.storage.connection import Connection, read_once, write_once
+from miniapm.cli.prompts import confirm
+from miniapm.storage.connection import Connection
+from miniapm.storage.once import read_once, write_once
 from miniapm.storage.projects import (
     count_deploys,
     create_project,
     delete_project,
     find_projects,
-    get_project,
+    get_known_project,
     rename_project,
 )
 
@@ -97,7 +98,7 @@ def delete(
     Example: miniapm projects delete web-shop
     """
     path = find_database(db, config)
-    project = read_once(path, get_project, slug)
+    project = read_once(path, get_known_project, slug)
     deploys = read_once(path, count_deploys, project.id)
     count = "1 deploy" if deploys == 1 else f"{deploys:,} deploys"
     confirm(f"Delete the project {slug} ({project.name}) with {count} and all its keys?", yes=yes)

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from miniapm import clock
-from miniapm.cli.asking import confirm
 from miniapm.cli.backup import describe_copy
 from miniapm.cli.options import (
     ConfigOption,
@@ -16,7 +15,9 @@ from miniapm.cli.options import (
     find_database,
 )
 from miniapm.cli.output import print_fields, tell
-from miniapm.storage.backup import restore as restore_database
+from miniapm.cli.prompts import confirm
+from miniapm.storage.copies import require_file
+from miniapm.storage.restore import restore as restore_database
 
 
 def restore(
@@ -32,9 +33,10 @@ def restore(
     kept beside the new one. Everybody has to sign in again. Keys, users and passwords are those of
     the backup: what was revoked or changed since has to be revoked or changed again.
 
-    miniapm restore /backups/miniapm-2025-01-15.db --yes
+    Example: miniapm restore /backups/miniapm-2025-01-15.db --yes
     """
     path = find_database(db, config)
+    require_file(source)
     if path.exists():
         confirm(f"Replace the database {path.absolute()} by {source}?", yes=yes)
     restored = restore_database(path, source, clock.now)

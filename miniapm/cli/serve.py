@@ -9,8 +9,12 @@ from typing import Annotated
 
 import typer
 
+from miniapm.cli.audit import make_act
 from miniapm.cli.options import ConfigOption, DatabaseOption, load_settings
 from miniapm.config import Config
+from miniapm.logs import set_up_logging
+from miniapm.storage.login_links import make_login_link
+from miniapm.storage.users import count_users
 
 log = logging.getLogger(__name__)
 _STOPS = (signal.SIGTERM, signal.SIGINT)
@@ -37,8 +41,6 @@ def serve(
 
     Example: miniapm serve --host 0.0.0.0 --port 8080 --db /var/lib/miniapm/miniapm.db
     """
-    from miniapm.logs import set_up_logging
-
     loaded = load_settings(db, config, server__host=host, server__port=port).config
     set_up_logging(loaded.log.level, loaded.log.format)
     os.umask(os.umask(0o077) | 0o077)  # the database holds names and hashes: for its owner alone
@@ -52,12 +54,10 @@ def serve(
 
 
 def _run(config: Config) -> None:
+    # only who serves pays for the server: `miniapm --help` imports every command
     import uvloop
 
     from miniapm.app import Running, run_server
-    from miniapm.cli.act import make_act
-    from miniapm.storage.sign_in import make_login_link
-    from miniapm.storage.users import count_users
 
     async def announce(running: Running) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)

@@ -4,23 +4,32 @@ from typing import Annotated
 
 import typer
 
-from miniapm.cli.act import make_act
-from miniapm.cli.asking import ask_password, confirm
+from miniapm.cli.audit import make_act
 from miniapm.cli.options import (
     ConfigOption,
     DatabaseOption,
     JsonOption,
     YesOption,
+    bad_flag,
     find_database,
     make_group,
 )
 from miniapm.cli.output import print_rows, tell
+from miniapm.cli.prompts import ask_password, confirm
 from miniapm.domain.names import clean_name
 from miniapm.domain.users import Role, User, check_password
-from miniapm.storage.accounts import create_user, is_last_admin, remove_user, replace_password
-from miniapm.storage.connection import Connection, read_once, write_once
+from miniapm.storage.connection import Connection
+from miniapm.storage.once import read_once, write_once
+from miniapm.storage.passwords import hash_password
 from miniapm.storage.projects import find_projects
-from miniapm.storage.users import find_users, get_user
+from miniapm.storage.users import (
+    create_user,
+    find_users,
+    get_user,
+    is_last_admin,
+    remove_user,
+    replace_password,
+)
 
 users = make_group("users", "Make, list and delete the people who sign in.")
 Name = Annotated[
@@ -55,16 +64,12 @@ def create(
 
     Example: miniapm users create bob --role member --project web-shop <password.txt
     """
-    from miniapm.storage.passwords import hash_password
-
     name = clean_name(name, "user")
     slugs = tuple(project or ())
     if role != "admin" and not slugs:
-        raise typer.BadParameter(f"a {role} needs at least one", None, None, "--project")
+        raise bad_flag("--project", f"a {role} needs at least one")
     if role == "admin" and slugs:
-        raise typer.BadParameter(
-            "an admin has every project; give --role member or viewer", None, None, "--project"
-        )
+        raise bad_flag("--project", "an admin has every project; give --role member or viewer")
     path = find_database(db, config)
     read_once(path, find_users)  # whether there is a database, before anybody types a password
     hashed = hash_password(check_password(ask_password(name)))
@@ -102,8 +107,6 @@ def passwd(name: Name, db: DatabaseOption = None, config: ConfigOption = None) -
 
     Example: miniapm users passwd ann
     """
-    from miniapm.storage.passwords import hash_password
-
     path = find_database(db, config)
     user = read_once(path, get_user, name)
     hashed = hash_password(check_password(ask_password(user.name)))

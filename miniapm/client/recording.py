@@ -46,8 +46,9 @@ def record_deploy(
 ) -> bool:
     """Records a deploy and says whether that worked.
 
-    `server_url` and `api_key` default to `MINIAPM_URL` and `MINIAPM_API_KEY`; `url` is the deploy's
-    own link. Datetimes without a zone are local time. Takes at most `timeout` seconds, never more
+    `server_url` and `api_key` default to `MINIAPM_URL` and `MINIAPM_API_KEY`, or to what stands in
+    the files that `MINIAPM_URL_FILE` and `MINIAPM_API_KEY_FILE` name; `url` is the deploy's own
+    link. Datetimes without a zone are local time. Takes at most `timeout` seconds, never more
     than ten. A deploy must not fail because of its tracker, so nothing is raised: what goes wrong
     is one warning line on stderr and False, unless `raise_errors` asks for `NotRecorded`.
     """

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from miniapm import __version__
@@ -56,9 +57,12 @@ class Server:
     def from_environment(
         cls, environ: Mapping[str, str], *, url: str | None = None, api_key: str | None = None
     ) -> "Server":
-        """`MINIAPM_URL` and `MINIAPM_API_KEY` unless given; `Invalid` names what is wrong."""
-        url = (url or environ.get("MINIAPM_URL", "")).strip()
-        api_key = (api_key or environ.get("MINIAPM_API_KEY", "")).strip()
+        """`MINIAPM_URL` and `MINIAPM_API_KEY` unless given; `Invalid` names what is wrong.
+
+        Either may stand in a file that `MINIAPM_URL_FILE` or `MINIAPM_API_KEY_FILE` names.
+        """
+        url = (url or _read_variable(environ, "MINIAPM_URL")).strip()
+        api_key = (api_key or _read_variable(environ, "MINIAPM_API_KEY")).strip()
         problems = {"MINIAPM_URL": _url_problem(url), "MINIAPM_API_KEY": _key_problem(api_key)}
         fields = {name: problem for name, problem in problems.items() if problem}
         if fields:
@@ -139,6 +143,8 @@ def explain(outcome: Refused | Unreachable) -> str:
     return f"the server answered {outcome.status}, {said}" + (f"; {hint}" if hint else "")
 
 
+# what snippets and curls have behind the address, and people copy along
+_OUR_PATHS = ("/ingest/deploys", "/deployments", "/api/v1", "/api/v1/deploys")
 _WRONG_ADDRESS = "see that MINIAPM_URL is the address of miniapm"
 _HINTS = {
     400: "correct what is named and send it again",
@@ -185,6 +191,21 @@ def _one_line(server: Server, text: str) -> str:
     return " ".join(text.split())[:500]
 
 
+def _read_variable(environ: Mapping[str, str], name: str) -> str:
+    """The variable's value, else what stands in the file that `<name>_FILE` names, else nothing."""
+    file = environ.get(f"{name}_FILE", "").strip()
+    value = environ.get(name, "").strip()
+    if not file or value:
+        if file:
+            raise Invalid(f"{name} and {name}_FILE are both set; unset one of them")
+        return value
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise Invalid(f"{name}_FILE names {file!r}, which cannot be read: {reason}") from None
+
+
 def _url_problem(url: str) -> str | None:
     if not url:
         return "is not set: set it to the server's address, such as https://miniapm.example.com"
@@ -201,12 +222,19 @@ def _url_problem(url: str) -> str | None:
         return "must not hold a user name or password"
     if parts.query or parts.fragment:
         return "must end with the path, without ? and #"
+    for path in _OUR_PATHS:
+        if parts.path.rstrip("/").endswith(path):
+            base = url.rstrip("/").removesuffix(path)
+            return f"must be the server's address without a path: {base}"
     return None
 
 
 def _key_problem(key: str) -> str | None:
     if not key:
-        return "is not set: set it to a key that `miniapm keys create` printed"
+        return (
+            "is not set: set it to a key that `miniapm keys create` printed, or "
+            "MINIAPM_API_KEY_FILE to a file with one"
+        )
     if not key.isascii() or not key.isprintable() or " " in key:
         return "has characters that no key has"
     return None

@@ -1,5 +1,6 @@
 """Whether a value may be a setting's: its type and range, and what a type cannot say."""
 
+import ipaddress
 import math
 from typing import Any
 from urllib.parse import urlsplit
@@ -64,8 +65,6 @@ def _check_public_url(value: str) -> str:
 
 
 def _check_networks(value: str) -> str:
-    import ipaddress
-
     for part in filter(None, (part.strip() for part in value.split(","))):
         try:
             ipaddress.ip_network(part)

@@ -13,11 +13,18 @@ import msgspec
 from miniapm.config import Config
 from miniapm.config.checks import check_setting
 from miniapm.config.fields import setting_fields, variable_of
-from miniapm.domain.names import suggest
+from miniapm.config.suggestions import (
+    as_question,
+    nearest_section,
+    nearest_setting,
+    nearest_under_section,
+    nearest_variable,
+)
 from miniapm.exceptions import Invalid
 
-# read elsewhere: the first two by the client, the others before any setting
-RESERVED = ("MINIAPM_URL", "MINIAPM_API_KEY", "MINIAPM_CONFIG", "MINIAPM_DB")
+# read elsewhere: the client's, then what is read before any setting
+_CLIENT = ("MINIAPM_URL", "MINIAPM_URL_FILE", "MINIAPM_API_KEY", "MINIAPM_API_KEY_FILE")
+RESERVED = (*_CLIENT, "MINIAPM_CONFIG", "MINIAPM_DB")
 DEFAULT_FILE = "miniapm.toml"
 _FLAGS = {"server.host": "--host", "server.port": "--port", "storage.path": "--db"}
 
@@ -99,17 +106,19 @@ def _read_file(path: Path, required: bool) -> dict[str, _Given]:
 def _read_section(where: Path, section: str, settings: object) -> list[tuple[str, object]]:
     sections = Config.__struct_fields__
     if section not in sections:
-        near = suggest(section, sections)
-        what = f"no section [{section}]" if isinstance(settings, dict) else f"no setting {section}"
-        raise Invalid(f"There is {what}{near}; it stands in {where}.")
+        is_section = isinstance(settings, dict)
+        what = f"no section [{section}]" if is_section else f"no setting {section}"
+        near = nearest_section(section) if is_section else nearest_under_section(section)
+        raise Invalid(f"There is {what} in {where}{as_question(near)}")
     if not isinstance(settings, dict):
         raise Invalid(f"{section} is a section: write [{section}] in {where}.")
     names = [f"{section}.{key}" for key in settings]
     known = setting_fields()
     for name in names:
         if name not in known:
-            near = suggest(name, known)
-            raise Invalid(f"There is no setting {name}{near}; it stands in {where}.")
+            raise Invalid(
+                f"There is no setting {name} in {where}{as_question(nearest_setting(name))}"
+            )
     return list(zip(names, settings.values(), strict=True))
 
 
@@ -123,8 +132,8 @@ def _read_environ(environ: Mapping[str, str]) -> dict[str, _Given]:
         if variable not in names and variable.endswith("_FILE"):
             bare = variable.removesuffix("_FILE")
         if bare not in names:
-            near = suggest(variable, [*names, *RESERVED])
-            raise Invalid(f"{variable} in the environment is no setting{near}.")
+            near = nearest_variable(variable, [*names, *RESERVED])
+            raise Invalid(f"{variable} in the environment is no setting{as_question(near)}")
         if bare != variable:
             if bare in environ:
                 raise Invalid(f"{bare} and {variable} are both set; unset one of them.")

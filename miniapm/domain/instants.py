@@ -14,6 +14,7 @@ _ISO = re.compile(
     r" ?(?:([Zz]|UTC)|([+-])(\d\d):?(\d\d)?)?",
     re.ASCII,
 )
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DIGITS = re.compile(r"\d{9,20}(?:\.\d{1,9})?", re.ASCII)
 _UNIX_END = 10**20
 
@@ -30,7 +31,7 @@ def parse_instant(value: str | int | float) -> int:
             return _from_iso(match)
         if _DIGITS.fullmatch(value) is not None:
             return _from_unix(Decimal(value))
-        raise ValueError(_FORM)
+        raise ValueError(f"{_FORM}; it needs a time, too" if _DATE.fullmatch(value) else _FORM)
     if isinstance(value, bool) or not 0 <= value < _UNIX_END:
         raise ValueError(_FORM)
     return _from_unix(Decimal(value) if isinstance(value, int) else Decimal(repr(value)))

@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from miniapm.exceptions import Invalid
+from miniapm.printable import printable
 
 
 class _DuplicateKey(ValueError):
@@ -63,9 +64,3 @@ def decode_object(body: bytes | bytearray) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Invalid("The body must be a JSON object.")
     return value
-
-
-def printable(text: str, limit: int = 100) -> str:
-    """`text` made safe to repeat in a message: no control characters, no surrogates, not long."""
-    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:limit])
-    return shown + ("\N{HORIZONTAL ELLIPSIS}" if len(text) > limit else "")

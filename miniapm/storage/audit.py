@@ -53,22 +53,11 @@ def insert_entry(connection: Connection, entry: AuditEntry) -> None:
 
 
 def find_entries(connection: Connection, project_id: int | None, limit: int) -> list[AuditEntry]:
-    """The newest entries of a project, or of the whole server for None, newest first."""
+    """The newest entries of a project, newest first; for None those of none, such as of users."""
+    whose = "project_id is null" if project_id is None else "project_id = :project_id"
     rows = connection.execute(
-        """/* audit.find */ select id, project_id, actor, action, subject, detail, happened_at
-        from audit where project_id = :project_id or :project_id is null
-        order by id desc limit :limit""",
+        f"""/* audit.find */ select id, project_id, actor, action, subject, detail, happened_at
+        from audit where {whose} order by id desc limit :limit""",
         {"project_id": project_id, "limit": limit},
-    )
-    return [AuditEntry(*row) for row in rows]
-
-
-def find_server_entries(connection: Connection, limit: int) -> list[AuditEntry]:
-    """The newest entries that belong to no project, such as those of users; newest first."""
-    rows = connection.execute(
-        """/* audit.find_server */ select id, project_id, actor, action, subject, detail,
-            happened_at
-        from audit where project_id is null order by id desc limit :limit""",
-        {"limit": limit},
     )
     return [AuditEntry(*row) for row in rows]

@@ -59,6 +59,10 @@ LOCK_WAIT_SECONDS = 10.0
 def open_connection(path: Path, *, create: bool = False) -> Connection:
     """A connection in autocommit mode. Unavailable names the absolute path when it cannot be."""
     where = path.absolute()
+    if where.is_dir():
+        raise Unavailable(
+            f"{where} is a directory; name a file in it, such as {where / 'miniapm.db'}."
+        )
     if not create and not where.is_file():
         raise Unavailable(
             f"There is no database at {where}. `miniapm serve` creates one; "
@@ -103,13 +107,34 @@ def _refuse_foreign(connection: Connection, where: Path) -> None:
 
 
 def _apply_settings(connection: Connection) -> None:
-    connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    _enter_wal(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA journal_size_limit = 67108864")
     connection.execute("PRAGMA cache_size = -8192")
     connection.execute("PRAGMA temp_store = MEMORY")
+
+
+def _enter_wal(connection: Connection) -> None:
+    deadline = time.monotonic() + LOCK_WAIT_SECONDS
+    while scalar(connection, "PRAGMA journal_mode") != "wal":
+        # the switch does not wait for a lock as other statements do
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if not isinstance(as_busy(error), Busy) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def identify_file(path: Path) -> tuple[int, int] | None:
+    """Which file stands at `path`, by device and inode; None when there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 @contextmanager
@@ -120,7 +145,8 @@ def file_lock(path: Path, wait_seconds: float, name: str = "lock") -> Iterator[b
     """
     where = f"{path.resolve()}-{name}"
     try:
-        descriptor = os.open(where, os.O_RDWR | os.O_CREAT, 0o600)
+        # in a directory that others may write to, a link could lead anywhere
+        descriptor = os.open(where, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise Unavailable(f"The file {where} cannot be made: {error.strerror}.") from error
     try:
@@ -128,18 +154,6 @@ def file_lock(path: Path, wait_seconds: float, name: str = "lock") -> Iterator[b
         yield held
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def server_lock(path: Path) -> Iterator[None]:
-    """Held for the life of a server: Unavailable when another one has this database."""
-    with file_lock(path, 0.0, "server") as held:
-        if not held:
-            raise Unavailable(
-                f"A server runs on {path.absolute()} already. Stop it first, or name another "
-                "database with --db PATH."
-            )
-        yield
 
 
 def _try_lock(descriptor: int, deadline: float) -> bool:
@@ -152,45 +166,6 @@ def _try_lock(descriptor: int, deadline: float) -> bool:
             time.sleep(0.01)
         else:
             return True
-
-
-def write_once(path: Path, query: "Query[P, T]", *args: P.args, **kwargs: P.kwargs) -> T:
-    """Runs `query` in one short transaction of its own: how the command line writes.
-
-    Works beside a running server. Busy when the file stays locked for longer than anyone should.
-    """
-    with open_existing(path) as connection, file_lock(path, LOCK_WAIT_SECONDS) as held:
-        if not held:
-            raise Busy("Another command is writing to the database; try again in a moment.")
-        with transaction(connection):
-            return query(connection, *args, **kwargs)
-
-
-def read_once(path: Path, query: "Query[P, T]", *args: P.args, **kwargs: P.kwargs) -> T:
-    """Runs `query` on a connection of its own, for the command line."""
-    with open_existing(path) as connection:
-        connection.execute("PRAGMA query_only = ON")
-        return query(connection, *args, **kwargs)
-
-
-@contextmanager
-def open_existing(path: Path) -> Iterator[Connection]:
-    """An existing, up-to-date database; closed at the end."""
-    from miniapm.storage.migrations import require_current
-
-    connection = open_connection(path)
-    try:
-        require_current(connection, path)
-        yield connection
-    except sqlite3.DatabaseError as error:
-        if error.sqlite_errorname.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-            raise Unavailable(
-                f"The database {path.absolute()} is damaged: {error}. "
-                "`miniapm restore` puts a backup in its place."
-            ) from error
-        raise
-    finally:
-        connection.close()
 
 
 @contextmanager

@@ -16,10 +16,11 @@ from typing import Any, ParamSpec, TypeVar
 import aiosqlite
 
 from miniapm.clock import Clock
-from miniapm.storage.connection import Query, as_busy, open_connection, server_lock
+from miniapm.storage.connection import Query, as_busy, identify_file, open_connection
 from miniapm.storage.deploys.record import record_announcement
 from miniapm.storage.deploys.record_together import record_together
 from miniapm.storage.migrations import migrate
+from miniapm.storage.server_lock import server_lock
 from miniapm.storage.writer import Writer
 
 P = ParamSpec("P")
@@ -67,9 +68,15 @@ class Database:
     def __init__(self, path: Path, writer: Writer, readers: list[Reader]) -> None:
         self.path = path
         self.writer = writer
+        self._file = identify_file(path)
         self._idle: asyncio.Queue[Reader] = asyncio.Queue()
         for reader in readers:
             self._idle.put_nowait(reader)
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the file at `path` is still ours; if not, what is written now will be lost."""
+        return identify_file(self.path) == self._file
 
     async def write(self, query: "Query[P, T]", *args: P.args, **kwargs: P.kwargs) -> T:
         """What `query(connection, ...)` returns, after its commit. Busy when the queue is full."""

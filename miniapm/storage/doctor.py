@@ -4,20 +4,17 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from miniapm.clock import DAY, MINUTE, to_rfc3339
-from miniapm.domain.deploys.payload import CLOCK_SKEW
+from miniapm.domain.deploys.reading import CLOCK_SKEW
 from miniapm.domain.durations import format_duration
 from miniapm.domain.keys import DEPLOYS_WRITE, Key
 from miniapm.storage.connection import Connection, scalar
 from miniapm.storage.keys import find_keys
 from miniapm.storage.projects import Project, count_deploys
-from miniapm.storage.refusals import KEPT_PER_PROJECT, UNKNOWN_PROJECT, Refusal, find_refusals
 
 Mark = Literal["ok", "note", "problem"]
 
 _SOON = 14 * DAY
-_RECENT = DAY
 _OLD = 14 * DAY
-_SHOWN_REFUSALS = 5
 
 
 class Finding(NamedTuple):
@@ -38,14 +35,7 @@ def examine_project(
         *_examine_started(connection, project, now, timeout),
         *_examine_clocks(connection, project, now),
         *_examine_keys(find_keys(connection, project.id), project, now),
-        *_examine_refusals(find_refusals(connection, project.id, KEPT_PER_PROJECT), project, now),
     ]
-
-
-def examine_unknown_keys(connection: Connection, now: int) -> list[Finding]:
-    """The calls with keys that nobody knows: they are no project's."""
-    refusals = find_refusals(connection, UNKNOWN_PROJECT, KEPT_PER_PROJECT)
-    return list(_examine_refusals(refusals, None, now))
 
 
 def _examine_deploys(connection: Connection, project: Project) -> Iterator[Finding]:
@@ -87,14 +77,16 @@ def _examine_started(
             "problem",
             project.slug,
             f"{_deploys(overdue)} of {project.slug} began more than {format_duration(timeout)} "
-            "ago and still count as running.",
-            "A running server ends them: start it, or see the log for the job `time out deploys`.",
+            f"ago and still {'counts' if overdue == 1 else 'count'} as running.",
+            "A running server ends what is overdue: start it, or see its log for the job `time out "
+            "deploys`.",
         )
     if running > overdue:
         yield Finding(
             "ok",
             project.slug,
-            f"{_deploys(running - overdue)} of {project.slug} began and have not ended yet.",
+            f"{_deploys(running - overdue)} of {project.slug} began and "
+            f"{_has(running - overdue)} not ended yet.",
             "A hook that sends `started` must send the end, too.",
         )
 
@@ -110,7 +102,8 @@ def _examine_clocks(connection: Connection, project: Project, now: int) -> Itera
         yield Finding(
             "note",
             project.slug,
-            f"{_deploys(row[0])} of {project.slug} carry a time after they arrived, by up to "
+            f"{_deploys(row[0])} of {project.slug} {'carries' if row[0] == 1 else 'carry'} a time "
+            f"after {'it' if row[0] == 1 else 'they'} arrived, by up to "
             f"{format_duration(max(row[1] // MINUTE, 1) * MINUTE)}.",
             "The sender's clock is ahead, or its timestamp lacks the offset: without one it is "
             "taken as UTC.",
@@ -150,47 +143,6 @@ def _examine_keys(keys: list[Key], project: Project, now: int) -> Iterator[Findi
             )
 
 
-def _examine_refusals(
-    refusals: list[Refusal], project: Project | None, now: int
-) -> Iterator[Finding]:
-    """The newest kinds of refusals of the last two weeks: how often each, and when last."""
-    groups: dict[tuple[str, int, str], list[Refusal]] = {}
-    for refusal in refusals:
-        if refusal.refused_at > now - _OLD:
-            key = (refusal.route, refusal.status, refusal.message)
-            groups.setdefault(key, []).append(refusal)
-    about = project.slug if project else "unknown keys"
-    whose = f"to {project.slug}" if project else "with a key that nobody knows"
-    for (route, status, message), group in list(groups.items())[:_SHOWN_REFUSALS]:
-        last = group[0]
-        recent = last.refused_at > now - _RECENT
-        times = "once" if len(group) == 1 else f"{len(group)} times"
-        yield Finding(
-            "problem" if recent else "note",
-            about,
-            f"Calls {whose} were refused {times} ({route}, {status}), last at "
-            f"{to_rfc3339(last.refused_at)}: {message}",
-            _advise(last),
-        )
-
-
-def _advise(refusal: Refusal) -> str:
-    if refusal.fields:
-        fields = "; ".join(f"{name} {why}" for name, why in refusal.fields.items())
-        return f"Correct what is sent: {fields}."
-    return _ADVICE.get(refusal.status, "Correct what the sender sends.")
-
-
-_ADVICE = {
-    401: "Look at the key that the sender has: `miniapm keys list` shows how each begins, "
-    "`miniapm keys create NAME` makes a new one.",
-    403: "Give the sender a key that is valid and has the scope: `miniapm keys list`.",
-    409: "Use a new Idempotency-Key for each deploy.",
-    413: "Send less in one call; `miniapm config` shows the limits.",
-    429: "Send less often.",
-}
-
-
 def _count(connection: Connection, project: Project, condition: str, at: int = 0) -> int:
     return int(
         scalar(
@@ -205,3 +157,7 @@ def _count(connection: Connection, project: Project, condition: str, at: int = 0
 
 def _deploys(count: int) -> str:
     return "1 deploy" if count == 1 else f"{count:,} deploys"
+
+
+def _has(count: int) -> str:
+    return "has" if count == 1 else "have"

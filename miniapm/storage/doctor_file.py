@@ -7,8 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from miniapm.exceptions import Unavailable
-from miniapm.storage.connection import Connection, scalar, server_lock
+from miniapm.storage.connection import Connection, scalar
 from miniapm.storage.doctor import Finding
 from miniapm.storage.migrations import require_known
 
@@ -29,15 +28,6 @@ def examine_file(connection: Connection, path: Path) -> list[Finding]:
         *_examine_permissions(path),
         _examine_library(),
     ]
-
-
-def is_served(path: Path) -> bool:
-    """Whether a server runs on the database, on this machine."""
-    try:
-        with server_lock(path):
-            return False
-    except Unavailable:
-        return True
 
 
 def lacks_room(free_bytes: int, total_bytes: int) -> bool:

@@ -72,15 +72,22 @@ def get_project(connection: Connection, slug: str) -> Project:
     return Project(*row)
 
 
+def get_known_project(connection: Connection, slug: str) -> Project:
+    """As `get_project`, but the error names all projects: for who may see every one."""
+    try:
+        return get_project(connection, slug)
+    except NotFound as error:
+        raise NotFound(f"{error.message} There are: {_list_slugs(connection)}.") from None
+
+
 def choose_project(connection: Connection, slug: str | None) -> Project:
     """The project `slug`; for None the only one, else `default`, else Invalid: it must be named."""
     if slug is not None:
-        return get_project(connection, slug)
+        return get_known_project(connection, slug)
     found = find_projects(connection)
     chosen = found if len(found) == 1 else [p for p in found if p.slug == "default"]
     if not chosen:
-        there = ", ".join(project.slug for project in found) or "none yet"
-        raise Invalid(f"Name the project with --project; there are: {there}.")
+        raise Invalid(f"Name the project with --project; there are: {_list_slugs(connection)}.")
     return chosen[0]
 
 
@@ -97,7 +104,7 @@ def rename_project(
     connection: Connection, act: Act, slug: str, name: str, new_slug: str | None = None
 ) -> Project:
     """Gives a project another name; its addresses stay unless `new_slug` says otherwise."""
-    old = get_project(connection, slug)
+    old = get_known_project(connection, slug)
     chosen = check_slug(new_slug) if new_slug else old.slug
     project = Project(old.id, chosen, clean_name(name, "project"), old.created_at)
     if project.slug != old.slug:
@@ -143,6 +150,10 @@ def check_slug(slug: str) -> str:
         wrong = f"must be 1 to {MAX_SLUG} of a-z, 0-9 and single hyphens, such as web-shop"
         raise Invalid(f"The slug {slug!r} {wrong}.", {"slug": wrong})
     return slug
+
+
+def _list_slugs(connection: Connection) -> str:
+    return ", ".join(project.slug for project in find_projects(connection)) or "none yet"
 
 
 def _refuse_taken(connection: Connection, slug: str) -> None:

@@ -24,12 +24,15 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 def insert_refusal(connection: Connection, refusal: Refusal) -> None:
-    """Keeps `refusal` and forgets what is beyond the last 200 of its project."""
+    """Keeps `refusal` and forgets what is beyond the last 200 of its project.
+
+    A project that was deleted meanwhile keeps nothing.
+    """
     connection.execute(
         """/* refusals.insert */ insert into refusals
             (id, project_id, route, key_id, status, message, fields, body, refused_at)
-        values (:id, :project_id, :route, :key_id, :status, :message, :fields, :body, :refused_at)
-        """,
+        select :id, :project_id, :route, :key_id, :status, :message, :fields, :body, :refused_at
+        where :project_id = 0 or exists (select 1 from projects where id = :project_id)""",
         {
             **msgspec.structs.asdict(refusal),
             "fields": msgspec.json.encode(refusal.fields).decode(),

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from miniapm.domain.keys import Key
 from miniapm.domain.users import User
-from miniapm.storage.audit import AuditEntry, find_entries, find_server_entries
+from miniapm.storage.audit import AuditEntry, find_entries
 from miniapm.storage.connection import Connection
 from miniapm.storage.keys import find_keys
 from miniapm.storage.refusals import UNKNOWN_PROJECT, Refusal, find_refusals
@@ -31,7 +31,7 @@ def find_settings(
     unknown: list[Refusal] = []
     users: list[User] = []
     if whole_server:
-        entries += find_server_entries(connection, SHOWN_ENTRIES)
+        entries += find_entries(connection, None, SHOWN_ENTRIES)
         entries.sort(key=lambda entry: entry.id, reverse=True)
         unknown = find_refusals(connection, UNKNOWN_PROJECT, most_refusals)
         users = [user for user in find_users(connection) if user.may_see(project_id)]

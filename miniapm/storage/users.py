@@ -1,13 +1,19 @@
-"""The SQL of people: users, their projects, sessions and sign-in links."""
+"""The SQL of users and of the projects that they are given.
+
+What the command line changes about them is one write each, and stands in the audit trail.
+"""
 
 from collections.abc import Iterable
 
-from miniapm.domain.users import User
+from miniapm.domain.users import Role, User
 from miniapm.exceptions import Conflict, NotFound
+from miniapm.storage.audit import Act, note
 from miniapm.storage.connection import Connection, Row, scalar
+from miniapm.storage.projects import get_known_project
 
 
-def _to_user(connection: Connection, row: Row) -> User:
+def to_user(connection: Connection, row: Row) -> User:
+    """`row` holds id, name, role and created_at."""
     memberships = connection.execute(
         "/* users.find_memberships */ select project_id from memberships where user_id = :id",
         {"id": row["id"]},
@@ -57,7 +63,7 @@ def find_users(connection: Connection) -> list[User]:
     rows = connection.execute(
         "/* users.find */ select id, name, role, created_at from users order by name"
     ).fetchall()
-    return [_to_user(connection, row) for row in rows]
+    return [to_user(connection, row) for row in rows]
 
 
 def get_user(connection: Connection, name: str) -> User:
@@ -67,7 +73,7 @@ def get_user(connection: Connection, name: str) -> User:
     ).fetchone()
     if row is None:
         raise NotFound(f"There is no user {name}.")
-    return _to_user(connection, row)
+    return to_user(connection, row)
 
 
 def get_user_by_id(connection: Connection, user_id: int) -> User:
@@ -77,7 +83,7 @@ def get_user_by_id(connection: Connection, user_id: int) -> User:
     ).fetchone()
     if row is None:
         raise NotFound("There is no such user.")
-    return _to_user(connection, row)
+    return to_user(connection, row)
 
 
 def find_password_hash(connection: Connection, name: str) -> str | None:
@@ -95,7 +101,9 @@ def update_password(connection: Connection, user_id: int, password_hash: str) ->
         "/* users.update_password */ update users set password_hash = :hash where id = :id",
         {"hash": password_hash, "id": user_id},
     )
-    delete_sessions(connection, user_id)
+    connection.execute(
+        "/* users.delete_sessions */ delete from sessions where user_id = :id", {"id": user_id}
+    )
     connection.execute(
         "/* users.delete_links */ delete from login_links where user_id = :id", {"id": user_id}
     )
@@ -106,80 +114,39 @@ def delete_user(connection: Connection, user_id: int) -> None:
     connection.execute("/* users.delete */ delete from users where id = :id", {"id": user_id})
 
 
-def insert_session(
-    connection: Connection, hashed: bytes, user_id: int, now: int, expires_at: int
-) -> None:
-    connection.execute(
-        """/* sessions.insert */ insert into sessions
-            (hash, user_id, created_at, seen_at, expires_at)
-        values (:hash, :user_id, :now, :now, :expires_at)""",
-        {"hash": hashed, "user_id": user_id, "now": now, "expires_at": expires_at},
-    )
+def create_user(
+    connection: Connection,
+    act: Act,
+    name: str,
+    role: Role,
+    project_slugs: tuple[str, ...],
+    password_hash: str,
+) -> User:
+    """A new user. Conflict when the name is taken, NotFound for a project that is not there."""
+    projects = [get_known_project(connection, slug) for slug in project_slugs]
+    user = User(act.make_id(), name, role, act.at, frozenset(p.id for p in projects))
+    insert_user(connection, user, password_hash)
+    note(connection, act, None, "user.create", name, " ".join((role, *project_slugs)))
+    return user
 
 
-def find_session_user(connection: Connection, hashed: bytes, now: int) -> User | None:
-    """Who is signed in with this session, if it is valid at `now`."""
-    row = connection.execute(
-        """/* sessions.find_user */ select u.id, u.name, u.role, u.created_at
-        from sessions s join users u on u.id = s.user_id
-        where s.hash = :hash and s.expires_at > :now""",
-        {"hash": hashed, "now": now},
-    ).fetchone()
-    return None if row is None else _to_user(connection, row)
+def replace_password(connection: Connection, act: Act, name: str, password_hash: str) -> None:
+    """Sets a password; every session and open link of the user ends."""
+    update_password(connection, get_user(connection, name).id, password_hash)
+    note(connection, act, None, "user.password", name)
 
 
-def delete_session(connection: Connection, hashed: bytes) -> None:
-    connection.execute(
-        "/* sessions.delete */ delete from sessions where hash = :hash", {"hash": hashed}
-    )
+def remove_user(connection: Connection, act: Act, name: str, *, may_be_last: bool) -> None:
+    """Deletes a user with all sessions. Conflict for the last admin, unless that is meant."""
+    user = get_user(connection, name)
+    if not may_be_last and is_last_admin(connection, name):
+        raise Conflict(f"{name} is the last admin; --yes deletes {name} all the same.")
+    delete_user(connection, user.id)
+    note(connection, act, None, "user.delete", name, user.role)
 
 
-def delete_sessions(connection: Connection, user_id: int) -> None:
-    connection.execute(
-        "/* sessions.delete_all */ delete from sessions where user_id = :id", {"id": user_id}
-    )
-
-
-def delete_expired(connection: Connection, now: int) -> None:
-    """Forgets sessions and sign-in links that are over."""
-    connection.execute(
-        "/* sessions.delete_expired */ delete from sessions where expires_at <= :now", {"now": now}
-    )
-    connection.execute(
-        "/* login_links.delete_expired */ delete from login_links where expires_at <= :now",
-        {"now": now},
-    )
-
-
-def insert_login_link(
-    connection: Connection, hashed: bytes, user_id: int | None, now: int, expires_at: int
-) -> None:
-    """A link that signs in `user_id`, or for None makes the first admin."""
-    connection.execute(
-        """/* login_links.insert */ insert into login_links (hash, user_id, created_at, expires_at)
-        values (:hash, :user_id, :now, :expires_at)""",
-        {"hash": hashed, "user_id": user_id, "now": now, "expires_at": expires_at},
-    )
-
-
-def find_login_link(connection: Connection, hashed: bytes, now: int) -> tuple[int | None] | None:
-    """(user id or None for the first admin), or None when the link is void at `now`.
-
-    A link for the first admin is void once a user exists.
-    """
-    row = connection.execute(
-        """/* login_links.find */ select user_id from login_links
-        where hash = :hash and expires_at > :now""",
-        {"hash": hashed, "now": now},
-    ).fetchone()
-    if row is None or (row["user_id"] is None and count_users(connection)):
-        return None
-    return (row["user_id"],)
-
-
-def delete_login_link(connection: Connection, hashed: bytes) -> bool:
-    """Uses the link up; whether it was there."""
-    done = connection.execute(
-        "/* login_links.delete */ delete from login_links where hash = :hash", {"hash": hashed}
-    )
-    return done.rowcount > 0
+def is_last_admin(connection: Connection, name: str) -> bool:
+    """Whether deleting this user leaves nobody who may do everything. NotFound: no such user."""
+    user = get_user(connection, name)
+    admins = [other for other in find_users(connection) if other.role == "admin"]
+    return user.role == "admin" and len(admins) == 1

@@ -1,25 +1,25 @@
 """Who may: turns a request into a Caller, or refuses it. Decided on the route and path alone."""
 
-import re
+from contextlib import suppress
 from typing import NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from miniapm.domain.authorization import read_secret
 from miniapm.domain.keys import Key
 from miniapm.domain.tokens import hash_token
 from miniapm.domain.users import Role, User
 from miniapm.exceptions import Forbidden, NotFound, Unauthorized
+from miniapm.storage.audit import Act
 from miniapm.storage.projects import Project, find_projects, get_project
-from miniapm.storage.users import find_session_user
+from miniapm.storage.sessions import find_session_user
 from miniapm.web.context import Context
+from miniapm.web.cross_site import refuse_cross_site
 
 SESSION_COOKIE = "miniapm_session"
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_ORIGIN = re.compile(r"(https?)://([^/@\s]+)")
-_HOST = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 
 
 class Access(NamedTuple):
@@ -58,6 +58,10 @@ class Caller(msgspec.Struct, frozen=True):
     def may(self, role: Role) -> bool:
         return self.user is not None and self.user.is_at_least(role)
 
+    def make_act(self) -> Act:
+        """What a change of this caller writes to the audit trail, as of now."""
+        return Act(self.actor, self.context.clock(), self.context.make_id)
+
     @property
     def its_project(self) -> Project:
         """The project of the call; NotFound where it has none."""
@@ -87,8 +91,7 @@ async def identify(request: Request, context: Context, access: Access) -> Caller
 
 
 async def _identify_key(context: Context, header: str, access: Access) -> Caller:
-    scheme, _, rest = header.strip().partition(" ")
-    key = await context.keyring.get(rest.strip() if scheme.lower() == "bearer" else scheme)
+    key = await context.keyring.get(read_secret(header))
     key.refuse_without(*access.scopes)
     project = await context.database.read(get_project, key.project_slug)
     return Caller(context, key=key, project=project)
@@ -121,38 +124,19 @@ async def find_user(request: Request, context: Context) -> User | None:
     return await context.database.read(find_session_user, hash_token(token), context.clock())
 
 
-def refuse_cross_site(request: Request, context: Context) -> None:
-    """Forbidden for a change that another site's page asks a browser to make.
+async def find_visitor(request: Request, context: Context) -> Caller:
+    """Who sees a page that says why there is no other: their own pages stay in reach from it.
 
-    Sec-Fetch-Site where the browser sends it (not to plain HTTP on a network), else Origin against
-    our own address; a caller that sends neither is no browser.
+    `project` is that of the address where they may see it. Raises nothing: what is told matters
+    more than who is told.
     """
-    if request.method in _SAFE_METHODS:
-        return
-    sites, origins = request.headers.getlist("sec-fetch-site"), request.headers.getlist("origin")
-    if sites:
-        allowed = all(site in ("same-origin", "none") for site in sites)
-    else:
-        allowed = all(_is_own_origin(origin, request, context) for origin in origins)
-    if not allowed:
-        raise Forbidden("This change was asked for by a page of another site.")
-
-
-def _is_own_origin(origin: str, request: Request, context: Context) -> bool:
-    found = _ORIGIN.fullmatch(origin.lower())
-    if found is None:
-        return False
-    scheme, host = found[1], _without_default_port(found[2], found[1])
-    public = urlsplit(context.config.server.public_url.lower())
-    if public.netloc and host == _without_default_port(public.netloc, public.scheme):
-        return scheme == public.scheme
-    # behind a proxy that we do not trust the scheme of the request says nothing
-    hosts = request.headers.getlist("host")
-    return len(hosts) == 1 and host == _without_default_port(hosts[0].lower(), scheme)
-
-
-def _without_default_port(netloc: str, scheme: str) -> str:
-    return netloc.removesuffix(":443" if scheme == "https" else ":80")
+    user = project = None
+    with suppress(Exception):
+        user = await find_user(request, context)
+        parts = request.scope["path"].split("/")
+        if user is not None and len(parts) > 2 and parts[1] == "p":
+            project = await _find_project(context, user, parts[2])
+    return Caller(context, user=user, project=project)
 
 
 def sign_in_page(request: Request) -> Response:
@@ -163,18 +147,3 @@ def sign_in_page(request: Request) -> Response:
         target = f"{target}?{request.scope['query_string'].decode('latin-1')}"
     query = "" if request.method != "GET" or target == "/" else f"?next={quote(target)}"
     return RedirectResponse(f"/login{query}", status_code=303)
-
-
-def base_url(request: Request, context: Context) -> str:
-    """The address under which the caller reached us, without a slash at the end."""
-    if context.config.server.public_url:
-        return context.config.server.public_url
-    host = request.headers.get("host", "")
-    if _HOST.fullmatch(host) is None:
-        host = "localhost"
-    return f"{request.scope.get('scheme', 'http')}://{host}"
-
-
-def is_secure(request: Request, context: Context) -> bool:
-    """Whether cookies must be `Secure`."""
-    return base_url(request, context).startswith("https://")

@@ -1,12 +1,17 @@
 """Forms as browsers send them: `application/x-www-form-urlencoded` bodies, decoded strictly."""
 
 import re
+from collections.abc import Callable
+from typing import ParamSpec
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
+from miniapm.domain.users import check_password
 from miniapm.exceptions import Invalid
 from miniapm.web.limits import read_body
+
+P = ParamSpec("P")
 
 FORM_BYTES = 128 * 1024
 _MOST_FIELDS = 200
@@ -43,6 +48,23 @@ def parse_form(body: bytes) -> Form:
     except ValueError:
         raise Invalid("The form did not arrive as a browser sends it; load it again.") from None
     return Form(pairs)
+
+
+def find_faults(check: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> dict[str, str]:
+    """What `check` finds wrong, by field, to be shown beside it; empty when it raises nothing."""
+    try:
+        check(*args, **kwargs)
+    except Invalid as error:
+        return error.fields
+    return {}
+
+
+def find_password_faults(form: Form) -> dict[str, str]:
+    """What is wrong with a new password, which the form has twice."""
+    faults = find_faults(check_password, form.get("password", ""))
+    if form.get("password", "") != form.get("repeated", ""):
+        faults.setdefault("repeated", "differs from the first")
+    return faults
 
 
 def local_path(target: str | None, default: str = "/") -> str:

@@ -49,7 +49,9 @@ async def get_readiness(request: Request, caller: Caller) -> Response:
     reasons = caller.context.jobs.find_troubles()
     if caller.context.database.writer.is_closing:
         reasons.append("the server is stopping")
-    if is_disk_full(caller.context.database.path):
+    if not caller.context.database.is_in_place:
+        reasons.append("the database file was moved, replaced or deleted: restart the server")
+    elif is_disk_full(caller.context.database.path):
         reasons.append("the disk is full")
     try:
         await caller.context.database.read(_probe)

@@ -6,6 +6,7 @@ The rows are the truth: `refresh` runs several times a second and sees what any 
 from hashlib import sha256
 
 from miniapm.clock import MINUTE, Clock
+from miniapm.domain.authorization import explain_unknown
 from miniapm.domain.keys import Key, hash_secret, looks_like_key
 from miniapm.exceptions import Unauthorized
 from miniapm.storage import keys
@@ -37,7 +38,7 @@ class Keyring:
     async def find(self, secret: str | None) -> Key:
         """The key with this secret, valid or not. Unauthorized when there is none."""
         if not secret:
-            raise Unauthorized("A key is needed: send it as `Authorization: Bearer proj_...`.")
+            raise Unauthorized(explain_unknown(""))
         hashed = hash_secret(secret)
         key = self._keys.get(hashed)
         if key is None:
@@ -46,7 +47,7 @@ class Keyring:
             if looks_like_key(secret):
                 key = await self._database.read(keys.find_key_by_hash, hashed)
             if key is None:
-                raise Unauthorized("Nobody knows this key; check that it was copied whole.")
+                raise Unauthorized(explain_unknown(secret))
             # what a refresh read in the meantime is newer
             if version == self._version:
                 self._keys[hashed] = key

@@ -17,7 +17,7 @@ async def read_body(
     receive: Receive, limit: int, content_length: bytes | None = None, encoding: bytes = b""
 ) -> bytes:
     """The whole body, inflated. TooLarge past `limit` bytes, sent or inflated."""
-    if content_length is not None and content_length.isdigit() and int(content_length) > limit:
+    if content_length is not None and _is_more(content_length, limit):
         raise _too_large(limit)
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):
@@ -27,6 +27,12 @@ async def read_body(
     else:
         body = await _read_rest(receive, message, limit)
     return _inflate(body, encoding, limit) if encoding else body
+
+
+def _is_more(content_length: bytes, limit: int) -> bool:
+    digits = content_length.lstrip(b"0")
+    # int() itself refuses numbers of more than 4,300 digits
+    return digits.isdigit() and (len(digits) > len(str(limit)) or int(digits) > limit)
 
 
 async def _read_rest(receive: Receive, message: Message, limit: int) -> bytes:

@@ -5,48 +5,21 @@ import inspect
 import re
 from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from miniapm import __version__
 from miniapm.domain.deploys.corrections import CORRECTABLE
 from miniapm.domain.deploys.payload import ALIASES, DeployPayload
-from miniapm.exceptions import (
-    Busy,
-    Conflict,
-    Forbidden,
-    Invalid,
-    MiniapmError,
-    NotFound,
-    TooLarge,
-    Unauthorized,
-)
 from miniapm.web.auth import PUBLIC, SESSION_COOKIE, Access
-from miniapm.web.errors import ErrorBody, Internal
+from miniapm.web.errors import ErrorBody
 from miniapm.web.ingest.deploys import explain_as_text
+from miniapm.web.openapi_failures import REFS, describe_failure, list_failures
 from miniapm.web.openapi_operations import DEPLOY_PATCH, OPERATIONS, Operation
 from miniapm.web.routes import INGEST_ROUTES, ROUTES
 
 JsonObject = dict[str, Any]
-_REFS = "#/components/schemas/{name}"
-
-
-class _Failure(NamedTuple):
-    """An error that an operation may answer; what is below ASGI has no exception."""
-
-    status: int
-    name: str
-    headers: tuple[str, ...] = ()
-
-
-_OVERSIZED_HEADERS = _Failure(431, "HeadersTooLarge")
-_TOO_SLOW = _Failure(408, "RequestTimeout")
-_HEADERS = {
-    "WWW-Authenticate": "`Bearer`",
-    "Retry-After": "Seconds after which it is worth another try",
-    "X-Request-Id": "Find it in the log",
-}
 
 
 @cache
@@ -111,8 +84,8 @@ def _describe(
         "responses": {
             **{str(s): _describe_answer(s, a, operation) for s, a in operation.answers.items()},
             **{
-                str(failure.status): _describe_failure(failure, error_type)
-                for failure in _list_failures(operation, path, access)
+                str(failure.status): describe_failure(failure, error_type)
+                for failure in list_failures(operation, path, access)
                 if failure.status not in operation.answers
             },
         },
@@ -123,7 +96,7 @@ def _describe(
         name = operation.body if isinstance(operation.body, str) else operation.body.__name__
         described["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": {"$ref": _REFS.format(name=name)}}},
+            "content": {"application/json": {"schema": {"$ref": REFS.format(name=name)}}},
         }
     return described
 
@@ -161,7 +134,7 @@ def _list_path_parameters(path: str) -> list[JsonObject]:
 def _list_query(query: type[msgspec.Struct] | None) -> list[JsonObject]:
     if query is None:
         return []
-    _, components = msgspec.json.schema_components([query], ref_template=_REFS)
+    _, components = msgspec.json.schema_components([query], ref_template=REFS)
     parameters = []
     for name, schema in components[query.__name__]["properties"].items():
         given = _without_null(schema)
@@ -186,7 +159,7 @@ def _describe_answer(status: int, body: type | str | None, operation: Operation)
         schema = {"type": "string"} if body.startswith("text/") else {"type": "object"}
         answer["content"] = {body: {"schema": schema}}
     elif body is not None:
-        ref = {"$ref": _REFS.format(name=body.__name__)}
+        ref = {"$ref": REFS.format(name=body.__name__)}
         answer["content"] = {"application/json": {"schema": ref}}
     if operation.is_ingest:
         where = {"description": "The deploy's page", "schema": {"type": "string"}}
@@ -203,55 +176,12 @@ _DESCRIPTIONS = {
 }
 
 
-def _list_failures(operation: Operation, path: str, access: Access) -> list[_Failure]:
-    found = [_OVERSIZED_HEADERS, _TOO_SLOW, _of(Invalid), _of(Busy), _of(Internal)]
-    if access != PUBLIC:
-        found += [_of(Unauthorized), _of(Forbidden)]
-    # a browser may name a project that it may not see
-    if "{" in path or operation.query is not None:
-        found.append(_of(NotFound))
-    if operation.body is not None:
-        found.append(_of(TooLarge))
-    if operation.is_ingest:
-        found.append(_of(Conflict))
-    return sorted(found)
-
-
-def _of(error: type[MiniapmError]) -> _Failure:
-    headers = {
-        Unauthorized: ("WWW-Authenticate",),
-        Busy: ("Retry-After",),
-        Internal: ("X-Request-Id",),
-    }
-    return _Failure(error.status, error.__name__, headers.get(error, ()))
-
-
-def _describe_failure(failure: _Failure, media_type: str) -> JsonObject:
-    text = {"type": "string"}
-    json = {"$ref": _REFS.format(name=ErrorBody.__name__)}
-    # what goes wrong below ASGI is JSON everywhere
-    below = failure in (_OVERSIZED_HEADERS, _TOO_SLOW) or failure.status == Invalid.status
-    content = {media_type: {"schema": text if media_type == "text/plain" else json}}
-    if below:
-        content["application/json"] = {"schema": json}
-    described: JsonObject = {
-        "description": re.sub(r"(?<!^)(?=[A-Z])", " ", failure.name).capitalize(),
-        "content": content,
-    }
-    if failure.headers:
-        described["headers"] = {
-            name: {"description": _HEADERS[name], "required": True, "schema": text}
-            for name in failure.headers
-        }
-    return described
-
-
 def _build_schemas() -> dict[str, JsonObject]:
     structs: list[type] = [ErrorBody]
     for operation in OPERATIONS.values():
         structs += [a for a in operation.answers.values() if isinstance(a, type)]
         structs += [operation.body] if isinstance(operation.body, type) else []
-    _, schemas = msgspec.json.schema_components(structs, ref_template=_REFS)
+    _, schemas = msgspec.json.schema_components(structs, ref_template=REFS)
     payload = schemas[DeployPayload.__name__]
     _add_aliases(payload["properties"])
     schemas[DEPLOY_PATCH] = _to_patch(payload["properties"])

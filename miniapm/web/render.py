@@ -13,16 +13,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from miniapm.clock import to_rfc3339
-from miniapm.web import told_times
+from miniapm.web import times
 from miniapm.web.assets import asset_url
 from miniapm.web.auth import Caller
-from miniapm.web.kept import kept_query
+from miniapm.web.filters import kept_query
 from miniapm.web.time_zone import Zone, find_zone
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
-
-    View = Mapping[str, Any] | DataclassInstance
 
 
 @cache
@@ -50,7 +48,7 @@ def make_environment() -> Environment:
     environment.filters["rfc3339"] = to_rfc3339
     environment.filters["instant"] = _instant
     environment.filters["clock"] = _clock
-    environment.filters["duration"] = told_times.tell_duration
+    environment.filters["duration"] = times.tell_duration
     environment.filters["weblink"] = weblink
     environment.globals["asset"] = asset_url
     return environment
@@ -60,17 +58,20 @@ def render(
     request: Request,
     caller: Caller,
     template: str,
-    view: "View",
+    view: "DataclassInstance",
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """A page of `template` with the names in `view`, a mapping or a dataclass.
+    """A page of `template` with the names in `view`, a dataclass.
 
     Every template also has `caller`, `user`, `project`, `zone`, `here` (path and query), `section`
     (the word after the project in the path) and `keep` (the filters, for links to other pages).
     """
-    values = view if isinstance(view, Mapping) else _fields(view)
-    text = make_environment().get_template(template).render({**_frame(request, caller), **values})
+    text = (
+        make_environment()
+        .get_template(template)
+        .render({**_frame(request, caller), **_fields(view)})
+    )
     # with a body that depends on who asks and in which zone, only the browser itself may keep it
     return HTMLResponse(text, status, {"cache-control": "private, no-cache", **(headers or {})})
 
@@ -103,12 +104,12 @@ def _fields(view: "DataclassInstance") -> dict[str, Any]:
 
 @pass_context
 def _instant(context: TemplateContext, instant: int) -> Markup:
-    return told_times.tell_instant(instant, _zone(context))
+    return times.tell_instant(instant, _zone(context))
 
 
 @pass_context
 def _clock(context: TemplateContext, instant: int) -> Markup:
-    return told_times.tell_clock(instant, _zone(context))
+    return times.tell_clock(instant, _zone(context))
 
 
 def _zone(context: TemplateContext) -> Zone:

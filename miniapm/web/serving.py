@@ -5,6 +5,7 @@ answer.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,7 +15,7 @@ from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from miniapm.exceptions import MethodNotAllowed, MiniapmError, NotFound, Unauthorized
-from miniapm.web.auth import Caller, identify, sign_in_page
+from miniapm.web.auth import Caller, find_visitor, identify, sign_in_page
 from miniapm.web.context import Context
 from miniapm.web.errors import as_ours, error_headers, error_json
 from miniapm.web.forms import local_path
@@ -24,7 +25,15 @@ from miniapm.web.render import render
 from miniapm.web.routes import INGEST_ROUTES, ROUTES, Route
 
 # what is below these fails as JSON; the rest are pages
-_JSON_PREFIXES = ("/api/", "/ingest/", "/health", "/readyz")
+_JSON_PREFIXES = ("/api/", "/ingest", "/health", "/readyz")
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorView:
+    """What a person is told instead of a page."""
+
+    status: int
+    message: str
 
 
 class Site:
@@ -48,9 +57,9 @@ class Site:
         if scope["type"] == "http":
             path: str = scope["path"]
             endpoint = self._ingest.get(path)
-            if endpoint is None and path.startswith("//"):
-                # a base address with a slash at its end, joined to ours
-                endpoint = self._ingest.get("/" + path.lstrip("/"))
+            if endpoint is None and (path.startswith("//") or path.endswith("/")):
+                # a base address with a slash at its end, joined to ours; or one at our own end
+                endpoint = self._ingest.get("/" + path.strip("/"))
             if endpoint is not None:
                 await endpoint(scope, receive, send)
                 return
@@ -66,15 +75,24 @@ def _build_pages(context: Context) -> Starlette:
     async def explain(request: Request, error: Exception) -> Response:
         if (target := _without_slash(request)) is not None:
             return RedirectResponse(target, 307)
-        ours = NotFound("There is nothing at this address.")
+        ours = NotFound(f"There is nothing at this address{_point_to_ingest(request)}.")
         if isinstance(error, HTTPException) and error.status_code != 404:
             ours = NotFound(error.detail)
-        return _explain(request, Caller(context), ours)
+        return await _explain(request, Caller(context), ours)
 
     site = Starlette(routes=routes, exception_handlers={HTTPException: explain})
     # Starlette's own redirect leads to whatever host the request names
     site.router.redirect_slashes = False
     return site
+
+
+def _point_to_ingest(request: Request) -> str:
+    """Where a sender meant to post that missed the address."""
+    path: str = request.scope["path"]
+    is_sender = path.startswith("/ingest") or (
+        request.method == "POST" and path.startswith("/deploy")
+    )
+    return "; deploys go to /ingest/deploys" if is_sender else ""
 
 
 def _without_slash(request: Request) -> str | None:
@@ -102,7 +120,7 @@ def _build_route(context: Context, path: str, group: Iterable[Route]) -> Starlet
         except Disconnected:
             return Response(status_code=400)
         except Exception as error:
-            return _explain(request, caller, as_ours(error, request.method, path))
+            return await _explain(request, caller, as_ours(error, request.method, path))
 
     every_method = StarletteRoute(path, endpoint)
     every_method.methods = None
@@ -114,12 +132,14 @@ def _is_json(request: Request) -> bool:
     return path.startswith(_JSON_PREFIXES)
 
 
-def _explain(request: Request, caller: Caller, error: MiniapmError) -> Response:
+async def _explain(request: Request, caller: Caller, error: MiniapmError) -> Response:
     is_page = not _is_json(request)
     if is_page and isinstance(error, Unauthorized):
         return sign_in_page(request)
     if is_page:
-        view = {"status": error.status, "message": error.message}
+        if caller.user is None:
+            caller = await find_visitor(request, caller.context)
+        view = ErrorView(error.status, error.message)
         response = render(request, caller, "error.html", view, error.status)
     else:
         response = Response(error_json(error), error.status, media_type="application/json")

@@ -5,8 +5,9 @@ from starlette.responses import RedirectResponse, Response
 
 from miniapm.clock import SECOND
 from miniapm.domain.tokens import hash_token
-from miniapm.storage.sign_in import SESSION_LIFETIME
-from miniapm.web.auth import SESSION_COOKIE, is_secure
+from miniapm.storage.sessions import SESSION_LIFETIME
+from miniapm.web.addresses import is_secure
+from miniapm.web.auth import SESSION_COOKIE
 from miniapm.web.context import Context
 
 

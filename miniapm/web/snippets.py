@@ -14,10 +14,14 @@ EXAMPLE_KEY = "proj_YOUR_KEY"
 
 
 class Snippet(NamedTuple):
-    """`place` says where `text` goes; `setup` is a command to run once, or "", with the key."""
+    """`place` says where `text` goes; `setup` is a command to run once, or "", with the key.
+
+    `language` is what `text` is written in, as Markdown names it.
+    """
 
     slug: str
     title: str
+    language: str
     place: str
     setup: str
     text: str
@@ -31,20 +35,25 @@ class _Sender(NamedTuple):
 
 
 _EXPORTS = f"export MINIAPM_URL={EXAMPLE_URL}\nexport MINIAPM_API_KEY={EXAMPLE_KEY}"
+_LANGUAGES = {"yml": "yaml", "rb": "ruby", "sh": "sh", "py": "python"}
 _SENDERS = (
     _Sender("curl.sh", "curl", "In any script, after the deploy."),
     _Sender(
         "github-actions.yml",
         "GitHub Actions",
-        "The last step of the job that deploys. The secret is set once, with GitHub's gh or under "
-        "Settings, Secrets and variables, Actions.",
+        "The last step of the job that deploys; put the right environment for production. A tag "
+        "becomes the version. The secret is set once, with GitHub's gh or under Settings, Secrets "
+        "and variables, Actions:",
         f"gh secret set MINIAPM_API_KEY --body {EXAMPLE_KEY}",
     ),
     _Sender(
         "gitlab-ci.yml",
         "GitLab CI",
-        "A job in .gitlab-ci.yml, in a stage after the one that deploys. The variable is set once, "
-        "with GitLab's glab or under Settings, CI/CD, Variables.",
+        "A job in .gitlab-ci.yml, with the rules of the job that deploys and the environment that "
+        "it deploys to. The stage .post comes after all others, and a failed deploy is not "
+        "recorded as succeeded; where the deploy is started by hand, add needs: with the name of "
+        "its job. The variable is set once, with GitLab's glab or under Settings, CI/CD, "
+        "Variables:",
         f"glab variable set MINIAPM_API_KEY {EXAMPLE_KEY} --masked",
     ),
     _Sender(
@@ -56,7 +65,7 @@ _SENDERS = (
     _Sender(
         "kamal-post-deploy.sh",
         "Kamal 2",
-        "The file .kamal/hooks/post-deploy, made executable with chmod +x. The key goes into "
+        "The file .kamal/hooks/post-deploy, made executable with chmod +x. This goes into "
         ".kamal/secrets:",
         f"MINIAPM_API_KEY={EXAMPLE_KEY}",
     ),
@@ -69,15 +78,18 @@ _SENDERS = (
     _Sender(
         "heroku.sh",
         "Heroku",
-        "The last lines of the release phase script, in an image that has curl.",
+        "The last lines of the release phase script, in an image that has curl. Run once, so that "
+        "the dyno knows its commit and where to send it:",
         "heroku labs:enable runtime-dyno-metadata\n"
         f"heroku config:set MINIAPM_URL={EXAMPLE_URL} MINIAPM_API_KEY={EXAMPLE_KEY}",
     ),
     _Sender(
         "python.py",
         "Python",
-        "In a deploy script, after pip install miniapm. These are set where it runs:",
-        _EXPORTS,
+        "In a deploy script. No package index has miniapm: install it from a clone of its "
+        "repository, or from git+https:// and an address of your own. These are set where the "
+        "script runs:",
+        f"pip install /path/to/miniapm\n{_EXPORTS}",
     ),
     _Sender(
         "ruby.rb",
@@ -99,6 +111,7 @@ def list_snippets(base_url: str, secret: str | None) -> tuple[Snippet, ...]:
         Snippet(
             slug=sender.file.partition(".")[0],
             title=sender.title,
+            language=_LANGUAGES[sender.file.rpartition(".")[2]],
             place=sender.place,
             setup=fill(sender.setup),
             text=fill(_read(sender.file)),

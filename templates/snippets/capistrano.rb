@@ -5,7 +5,8 @@ task :notify_miniapm do
   # a rollback knows its revision from the release that it goes back to
   on(primary(:app)) { sha = capture(:cat, current_path.join("REVISION")) } unless sha
   deploy = { git_sha: sha, deployer: local_user, env: fetch(:stage) }
-  system "curl", "-fsS", "-m", "10", "--retry", "3", "-X", "POST",
+  system "curl", "-sS", "-m", "5", "--retry", "2",
+         "-w", " miniapm: HTTP %{http_code}\\n", "-X", "POST",
          "#{ENV.fetch("MINIAPM_URL", "https://miniapm.example")}/ingest/deploys",
          "-H", "Authorization: Bearer #{ENV["MINIAPM_API_KEY"]}",
          "-H", "Content-Type: application/json", "-d", deploy.to_json

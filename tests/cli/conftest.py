@@ -2,7 +2,6 @@
 
 import io
 import os
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,7 @@ from typing import Any
 import pytest
 
 from miniapm.cli import run
-from miniapm.storage.connection import open_connection, transaction
-from miniapm.storage.migrations import migrate
-from miniapm.storage.projects import Project, insert_project
-from tests.factories import START
+from tests import factories
 
 
 @dataclass(frozen=True)
@@ -45,12 +41,7 @@ class Command:
         return Done(code, captured.out, captured.err)
 
     def rows(self, sql: str, **values: Any) -> list[dict[str, Any]]:
-        connection = sqlite3.connect(self.home / "miniapm.db")
-        connection.row_factory = sqlite3.Row
-        try:
-            return [dict(row) for row in connection.execute(sql, values)]
-        finally:
-            connection.close()
+        return factories.read_rows(self.home / "miniapm.db", sql, **values)
 
 
 @pytest.fixture
@@ -69,11 +60,7 @@ def make_database() -> Callable[[Path], None]:
     """Makes an empty database with the project `default`, as the first `serve` does."""
 
     def make(path: Path) -> None:
-        connection = open_connection(path, create=True)
-        migrate(connection, path, START)
-        with transaction(connection):
-            insert_project(connection, Project(1, "default", "Default", START))
-        connection.close()
+        factories.make_database(path, "default").close()
 
     return make
 

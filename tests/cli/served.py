@@ -24,10 +24,6 @@ class Served:
         assert match is not None
         return match[0]
 
-    @property
-    def login_link(self) -> str | None:
-        return next((line for line in self.printed if "/login?token=" in line), None)
-
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, str, str]:
         """The exit code, the rest of stdout, and stderr."""
         self.process.send_signal(number)

@@ -26,9 +26,14 @@ def run_in_terminal(where: Path, *arguments: str, typed: dict[str, str | None]) 
         start_new_session=True,
     )
     os.close(theirs)
-    screen, seen, waiting = "", 0, dict(typed)
+    screen, seen, waiting, interrupts = "", 0, dict(typed), 0
     while True:
-        assert select.select([ours], [], [], 20)[0], f"it waits, and shows: {screen}"
+        if not select.select([ours], [], [], 2 if interrupts else 20)[0]:
+            assert 0 < interrupts < 10, f"it waits, and shows: {screen}"
+            # a signal that comes just before a read begins waits for its end: press again
+            process.send_signal(signal.SIGINT)
+            interrupts += 1
+            continue
         try:
             piece = os.read(ours, 4096)
         except OSError:  # the other end is closed: the command is done
@@ -42,6 +47,7 @@ def run_in_terminal(where: Path, *arguments: str, typed: dict[str, str | None]) 
                 del waiting[question]
                 if answer is None:
                     process.send_signal(signal.SIGINT)
+                    interrupts += 1
                 else:
                     os.write(ours, f"{answer}\n".encode())
     os.close(ours)

@@ -2,7 +2,7 @@
 
 import json
 
-from miniapm.storage.backup import check_copy
+from miniapm.storage.copies import check_copy
 from tests.cli.conftest import Command
 
 

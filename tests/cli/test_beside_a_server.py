@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from miniapm import clock
-from miniapm.storage.backup import check_copy
+from miniapm.storage.copies import check_copy
 from tests.conftest import Server, start_server
 
 SENDERS = 8

@@ -274,9 +274,14 @@ def test_a_backfill_asks_for_what_was_live_then(
 
 
 def assert_head_alone(
-    run: Run, server: RecordingServer, head: str, note: str, cwd: Path | None = None
+    run: Run,
+    server: RecordingServer,
+    head: str,
+    note: str,
+    cwd: Path | None = None,
+    arguments: tuple[str, ...] = (),
 ) -> None:
-    result = run(cwd=cwd)
+    result = run(*arguments, cwd=cwd)
     assert result.returncode == 0
     assert result.stdout.startswith("recorded ")
     assert result.stderr.startswith("miniapm: note: only the head commit is sent: ")
@@ -304,13 +309,40 @@ def test_an_unknown_previous_revision(
     assert_head_alone(run, server, head, f"does not know {previous[:12]}")
 
 
-def test_several_environments_need_a_name(
-    run: Run, server: RecordingServer, repository: GitRepository
+@pytest.mark.parametrize(
+    ("places", "arguments", "note"),
+    [
+        (
+            [("production", "a"), ("staging", "a")],
+            (),
+            "several environments of a (production, staging); give --env",
+        ),
+        (
+            [("staging", "shop"), ("staging", "default"), ("staging", "shop")],
+            ("--env", "staging"),
+            "several services in staging (default, shop); give --service",
+        ),
+        (
+            [("production", "a"), ("staging", "b")],
+            (),
+            "several environments and services (a in production, b in staging); "
+            "give --env and --service",
+        ),
+        ([("e", f"s{i}") for i in range(7)], (), "services in e (s0, s1, s2, s3, s4, ...); give"),
+    ],
+)
+def test_several_places_need_a_name(
+    run: Run,
+    server: RecordingServer,
+    repository: GitRepository,
+    places: list[tuple[str, str]],
+    arguments: tuple[str, ...],
+    note: str,
 ) -> None:
     first = repository.commit("one")
     head = repository.commit("two")
-    server.listing = [listed(first), listed(first, env="staging")]
-    assert_head_alone(run, server, head, "give --env and --service")
+    server.listing = [listed(first, env=env, service=service) for env, service in places]
+    assert_head_alone(run, server, head, note, arguments=arguments)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,11 @@ import pytest
 
 from miniapm.clock import MINUTE
 from miniapm.domain.deploys.values import Commit
-from miniapm.storage.connection import write_once
 from miniapm.storage.deploys.rows import insert_commits, insert_row
+from miniapm.storage.once import write_once
 from miniapm.storage.projects import Project, insert_project
 from tests.cli.conftest import Command
+from tests.cli.terminal import run_in_terminal
 from tests.conftest import Server
 from tests.factories import START, make_deploy
 
@@ -91,6 +92,23 @@ def test_list_prints_what_the_api_answers(shop: Command) -> None:
     assert (first.split()[0], second.split()[0]) == ("12", "11")
 
 
+def test_a_terminal_gets_lines_of_its_width(shop: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    title, sha = "A title that goes on and on " * 5, "abcdef0123456789abcd"
+    shop("deploys", "edit", "11", "--title", title, "--sha", sha)
+    monkeypatch.setenv("COLUMNS", "120")
+    code, screen = run_in_terminal(shop.home, "deploys", "list", "--tag", "a", typed={})
+    heading, line = screen.splitlines()
+    assert (code, max(len(heading), len(line))) == (0, 120)
+    assert line.endswith("\N{HORIZONTAL ELLIPSIS}")
+    assert line.split()[0] == "11"
+    assert f" {sha[:12]} " in line
+    piped = shop("deploys", "list", "--tag", "a").out
+    assert title.strip() in piped
+    assert sha in piped
+    _, screen = run_in_terminal(shop.home, "deploys", "list", "--limit", "1", typed={})
+    assert "There are more than this one;" in screen
+
+
 def test_show_prints_everything(shop: Command) -> None:
     shop("deploys", "edit", "11", "--title", "Ours", "--tag", "")
     fields = json.loads(shop("deploys", "show", "11", "--json").out)
@@ -136,6 +154,7 @@ def test_edit_corrects_each_field_and_empties(shop: Command) -> None:
         (["edit", "11", "--ok", "--failed"], "only one of"),
         (["edit", "11", "--sha", ""], "git_sha cannot be empty"),
         (["edit", "11", "--timestamp", "soon"], "timestamp must be an ISO 8601"),
+        (["edit", "11", "--timestamp", "2026-11-20"], "it needs a time, too"),
         (["edit", "11", "--status", "gone"], "status must be"),
         (["edit", "99", "--ok"], "There is no such deploy."),
         (["show", "99"], "There is no such deploy."),
@@ -144,7 +163,7 @@ def test_edit_corrects_each_field_and_empties(shop: Command) -> None:
         (["show", "v1"], "'v1' is no id"),
         (["list", "--since", "soon"], "'soon' is no time"),
         (["list", "--status", "gone"], "is one of started"),
-        (["list", "--project", "nope"], "There is no project nope."),
+        (["list", "--project", "nope"], "There is no project nope. There are: default, other."),
     ],
 )
 def test_wrong_use_is_one_line_and_2(shop: Command, arguments: list[str], expected: str) -> None:

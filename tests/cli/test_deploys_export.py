@@ -13,9 +13,10 @@ from miniapm.cli import run
 from miniapm.clock import DAY, HOUR, MINUTE
 from miniapm.domain.deploys.exported import ExportedDeploy
 from miniapm.domain.deploys.values import Commit
-from miniapm.storage.connection import Connection, read_once, write_once
+from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.rows import insert_commits, insert_row
 from miniapm.storage.deploys.transfer import find_all_deploys
+from miniapm.storage.once import read_once, write_once
 from miniapm.storage.projects import Project, insert_project
 from tests.cli.conftest import Command
 from tests.factories import START, make_deploy

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from miniapm.cli import run
-from miniapm.storage.connection import read_once, write_once
+from miniapm.storage.once import read_once, write_once
 from miniapm.storage.projects import Project, insert_project
 from tests.cli.conftest import Command
 from tests.conftest import Server

@@ -9,9 +9,10 @@ import pytest
 
 from miniapm import clock
 from miniapm.clock import DAY, HOUR
-from miniapm.storage.connection import Connection, write_once
+from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.rows import insert_row
 from miniapm.storage.doctor_file import lacks_room
+from miniapm.storage.once import write_once
 from miniapm.storage.refusals import Refusal, insert_refusal
 from tests.cli.conftest import Command
 from tests.conftest import Server, start_server
@@ -49,8 +50,7 @@ def change(command: Command, sql: str) -> None:
 
 
 def test_all_well(well: Command, server: Server) -> None:
-    port = server.url.rsplit(":", 1)[1]
-    done = well("doctor", MINIAPM_SERVER_PORT=port)
+    done = well("doctor")
     assert done.code == 0
     for part in (
         f"The database {well.home / 'miniapm.db'} is whole (",
@@ -62,10 +62,15 @@ def test_all_well(well: Command, server: Server) -> None:
     assert "problem" not in done.out
 
 
-def test_a_server_that_listens_elsewhere(well: Command) -> None:
+def test_a_server_that_does_not_answer(well: Command) -> None:
+    lock = well.home / "miniapm.db-server"
+    lock.write_text("http://127.0.0.1:9\n")
     code, [found] = examine(well)
     assert (code, found["mark"]) == (0, "note")
-    assert "does not answer at http://127.0.0.1:3000" in found["sentence"]
+    assert "does not answer at http://127.0.0.1:9." in found["sentence"]
+    lock.write_text("")
+    code, [found] = examine(well)
+    assert (code, found["mark"], "about to run" in found["sentence"]) == (0, "note", True)
 
 
 def test_no_server(miniapm: Command) -> None:
@@ -98,13 +103,13 @@ def test_no_server(miniapm: Command) -> None:
         (
             "update deploys set status = 'started', deployed_at = 1, updated_at = 1",
             "problem",
-            "began more than 1h ago and still count as running",
+            "1 deploy of default began more than 1h ago and still counts as running",
             "time out deploys",
         ),
         (
             f"update deploys set deployed_at = recorded_at + {2 * HOUR}",
             "note",
-            "carry a time after they arrived, by up to 2h",
+            "1 deploy of default carries a time after it arrived, by up to 2h",
             "clock is ahead",
         ),
     ],
@@ -129,22 +134,61 @@ def test_refused_calls_are_told_with_advice(well: Command, server: Server) -> No
     key = server.make_key("read")
     for headers in (
         {"Authorization": "Bearer nobody-s"},
+        {"Authorization": "Bearer"},
         {"Authorization": f"Bearer {key}"},
         {"Authorization": f"Bearer {server.make_key('deploys:write')}"},
     ):
         for _ in range(2):
-            server.http.post("/ingest/deploys", headers=headers, json={"version": "v\x1b[2J"})
+            server.http.post("/ingest/deploys", headers=headers, json={"status": "v\x1b[2J"})
     # refusals are kept without waiting for them: a write that does wait comes after
     server.make_key("read")
     code, found = examine(well)
     assert code == 1
-    told = {one["about"]: one for one in found if "refused 2 times" in one["sentence"]}
-    assert "401" in told["unknown keys"]["sentence"]
-    assert "miniapm keys create NAME" in told["unknown keys"]["advice"]
-    ours = [one for one in found if one["about"] == "default" and "refused" in one["sentence"]]
-    assert any("git_sha is required" in one["advice"] for one in ours)
+    told = [one for one in found if "refused 2 times" in one["sentence"]]
+    assert len(told) == 4
+    no_key, unknown = (one for one in told if one["about"] == "unknown keys")
+    assert no_key["sentence"].startswith("Calls without a key were refused")
+    assert no_key["sentence"].endswith(
+        ": MINIAPM_API_KEY is not set where the hook runs, or is empty."
+    )
+    assert no_key["advice"] == "This counts for 24 hours."
+    assert unknown["sentence"].startswith("Calls with a key that nobody knows were refused")
+    assert "miniapm keys create NAME" in unknown["advice"]
+    ours = [one for one in told if one["about"] == "default"]
+    assert all(one["sentence"].startswith("Calls with the key test (default)") for one in ours)
+    [corrected] = [one["advice"] for one in ours if "Correct what is sent" in one["advice"]]
+    assert "git_sha is required" in corrected
+    assert "status must be" in corrected
     assert any("403" in one["sentence"] and "scope" in one["advice"] for one in ours)
     assert "\x1b" not in well("doctor").out
+
+
+def test_a_refusal_is_told_once_and_settled_by_an_accepted_call(
+    well: Command, server: Server
+) -> None:
+    headers = {"Authorization": f"Bearer {server.make_key('deploys:write')}"}
+    server.http.post("/ingest/deploys", headers=headers, json={"version": "v1"})
+    server.make_key("read")
+    code, [found] = examine(well)
+    assert (code, found["sentence"].count("git_sha is required")) == (1, 1)
+    assert found["advice"] == "This counts for 24 hours, or until a call with this key is accepted."
+    server.http.post("/ingest/deploys", headers=headers, json={"git_sha": "def5678"})
+    code, [found] = examine(well)
+    assert (code, found["mark"]) == (0, "note")
+    assert found["advice"] == "A later call with this key was accepted."
+
+
+def test_what_is_left_out_is_counted(well: Command, server: Server) -> None:
+    def insert(connection: Connection) -> None:
+        for i in range(8):
+            kept = Refusal(i + 1, 0, "/ingest/deploys", None, 401, f"m{i}", {}, b"", clock.now())
+            insert_refusal(connection, kept)
+
+    write_once(well.home / "miniapm.db", insert)
+    *shown, last = examine(well)[1]
+    assert len(shown) == 5
+    assert last["sentence"].endswith(f" and 3 more: {server.url}/p/default/settings")
+    assert last["mark"] == "problem"
 
 
 def test_old_refusals_are_notes_and_older_ones_are_forgotten(well: Command) -> None:

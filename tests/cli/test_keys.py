@@ -126,6 +126,12 @@ def test_revoke_ends_a_key_now(miniapm: Command) -> None:
     assert entry["subject"] == "ci"
 
 
+def test_create_repeats_what_the_key_stands_for(miniapm: Command) -> None:
+    done = miniapm("keys", "create", "ci", "--env", "staging", "--service", "web")
+    assert "It stands for env staging and service web where a payload names none." in done.err
+    assert "stands for" not in miniapm("keys", "create", "ci").err
+
+
 def test_rotate_prints_only_the_new_key_and_lets_both_work(miniapm: Command) -> None:
     old = miniapm("keys", "create", "ci", "--scope", "read", "--env", "staging").out.strip()
     [row] = miniapm.rows("select id from keys")
@@ -145,7 +151,10 @@ def test_rotate_without_and_with_an_overlap(miniapm: Command) -> None:
     for overlap, length in [("0", 0), ("2h", 2 * HOUR)]:
         miniapm("keys", "create", f"with {overlap}")
         [row] = miniapm.rows("select max(id) as id from keys")
-        assert miniapm("keys", "rotate", str(row["id"]), "--overlap", overlap).code == 0
+        done = miniapm("keys", "rotate", str(row["id"]), "--overlap", overlap)
+        assert done.code == 0
+        assert ("no longer works." in done.err) == (length == 0)
+        assert ("works until" in done.err) == (length > 0)
         [old] = miniapm.rows("select * from keys where id = :id", id=row["id"])
         assert old["revoked_at"] == old["changed_at"] + length
     assert miniapm("keys", "rotate", str(row["id"]), "--overlap", "-1").code == 2

@@ -5,6 +5,7 @@ import re
 from miniapm.clock import MINUTE
 from miniapm.domain.tokens import hash_token
 from tests.cli.conftest import Command
+from tests.conftest import Server
 
 PASSWORD = "correct horse battery"
 
@@ -47,3 +48,10 @@ def test_its_address_is_the_public_one_else_host_and_port(miniapm: Command) -> N
     token_of(public.out, "https://apm.example.com")
     local = miniapm("login-link", MINIAPM_SERVER_HOST="::", MINIAPM_SERVER_PORT="8080")
     token_of(local.out, "http://[::1]:8080")
+
+
+def test_addresses_are_those_of_the_running_server(server: Server, command: Command) -> None:
+    token_of(command("login-link").out, server.url)
+    assert f"curl -i {server.url}/ingest/deploys" in command("keys", "create", "ci").err
+    public = command("login-link", MINIAPM_SERVER_PUBLIC_URL="https://apm.example.com")
+    token_of(public.out, "https://apm.example.com")

@@ -82,6 +82,7 @@ def test_without_a_database_it_names_the_path_it_looked_for(
     ("arguments", "expected"),
     [
         (("keyz",), "Did you mean 'keys'? See miniapm --help."),
+        (("helo",), "miniapm: No such command 'helo'. See miniapm --help."),
         (("keys", "creat"), "Did you mean 'create'? See miniapm keys --help."),
         (("keys", "list", "--jason"), "--json). See miniapm keys list --help."),
         (("keys", "create"), "Missing argument 'NAME'. See miniapm keys create --help."),
@@ -211,3 +212,13 @@ def test_a_command_imports_only_what_it_needs(
         [sys.executable, "-c", script], cwd=miniapm.home, capture_output=True, text=True, check=True
     )
     assert set(unwanted) & set(done.stdout.split()) == set()
+
+
+@pytest.mark.parametrize("arguments", [("keys", "list"), ("serve", "--port", "0")])
+def test_a_directory_is_no_database(command: Command, arguments: tuple[str, ...]) -> None:
+    done = command(*arguments, "--db", str(command.home))
+    assert (done.code, done.out) == (3, "")
+    assert done.err == (
+        f"miniapm: {command.home} is a directory; name a file in it, such as "
+        f"{command.home}/miniapm.db.\n"
+    )

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from miniapm.cli.act import make_act
+from miniapm.cli.audit import make_act
 from miniapm.storage import projects as storage
-from miniapm.storage.connection import Connection, open_connection, transaction, write_once
+from miniapm.storage.connection import Connection, open_connection, transaction
+from miniapm.storage.once import write_once
 from tests.cli.conftest import Command
 from tests.cli.terminal import run_in_terminal
 from tests.conftest import Server

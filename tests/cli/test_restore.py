@@ -23,6 +23,11 @@ def test_a_round_trip(miniapm: Command) -> None:
     assert "revoke again" in done.err
 
 
+def test_a_missing_backup_is_told_before_anything_is_asked(miniapm: Command) -> None:
+    done = miniapm("restore", "/nope.db")
+    assert (done.code, done.err) == (3, "miniapm: There is no file /nope.db.\n")
+
+
 def test_it_makes_a_database(miniapm: Command) -> None:
     miniapm("backup", "copy.db")
     done = miniapm("restore", "copy.db", "--db", "new.db", "--json")

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from miniapm.storage.connection import write_once
+from miniapm.storage.once import write_once
 from miniapm.storage.passwords import verify_password
-from miniapm.storage.users import insert_session
+from miniapm.storage.sessions import insert_session
 from tests.cli.conftest import Command
 from tests.cli.terminal import run_in_terminal
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -279,6 +280,38 @@ def test_missing_settings_are_both_named(
     text = warning(capsys)
     assert "MINIAPM_URL is not set" in text
     assert "MINIAPM_API_KEY is not set" in text
+
+
+def test_the_key_from_a_file(
+    server: RecordingServer,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "key").write_text(f"{KEY}\n")
+    (tmp_path / "url").write_text(f"{server.url}/\n")
+    monkeypatch.setenv("MINIAPM_API_KEY_FILE", str(tmp_path / "key"))
+    assert not record_deploy(SHA)
+    assert "MINIAPM_API_KEY and MINIAPM_API_KEY_FILE are both set" in warning(capsys)
+    monkeypatch.delenv("MINIAPM_API_KEY")
+    monkeypatch.delenv("MINIAPM_URL")
+    monkeypatch.setenv("MINIAPM_URL_FILE", str(tmp_path / "url"))
+    assert record_deploy(SHA)
+    assert server.received[0].headers["authorization"] == f"Bearer {KEY}"
+    monkeypatch.setenv("MINIAPM_API_KEY_FILE", "/gone")
+    assert not record_deploy(SHA)
+    text = warning(capsys)
+    assert "MINIAPM_API_KEY_FILE names '/gone', which cannot be read: No such file" in text
+    assert record_deploy(SHA, api_key=KEY)
+
+
+@pytest.mark.parametrize("path", ["/ingest/deploys", "/deployments/", "/api/v1", "/api/v1/deploys"])
+def test_an_address_with_one_of_our_paths(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setenv("MINIAPM_URL", f"http://host/base{path}")
+    assert not record_deploy(SHA)
+    assert warning(capsys).endswith("server's address without a path: http://host/base\n")
 
 
 def test_raises_when_asked(server: RecordingServer) -> None:

@@ -129,6 +129,8 @@ def test_capistrano_tells_deploys_and_rollbacks() -> None:
         b"\xff\n"
         b"hello\n"
         b"Branch main (at ) deployed as release 20240117090000 by alice\r\n"
+        b"Branch main (at abc124) deployed as release 20261121235731 by \n"
+        b" rolled back to release 20261121235731\n"
     )
     found = parse("capistrano", content)
     told = [(v["git_sha"], v["deployer"], v["timestamp"]) for _, v in found[:4]]
@@ -147,6 +149,12 @@ def test_capistrano_tells_deploys_and_rollbacks() -> None:
     with pytest.raises(Invalid) as refused:
         read(found[8][1])
     assert "git_sha" in refused.value.fields
+    # Capistrano leaves the user empty where it cannot find out
+    told = [(v["git_sha"], v["deployer"], v["timestamp"]) for _, v in found[9:]]
+    assert told == [
+        ("abc124", None, "2026-11-21T23:57:31Z"),
+        ("abc124", None, "2026-11-21T23:57:32Z"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -158,6 +166,7 @@ def test_capistrano_tells_deploys_and_rollbacks() -> None:
         ("-", b"\n\n" + LINE, "ndjson"),
         ("-", b"\xef\xbb\xbftimestamp;GIT_SHA\n", "csv"),
         ("old", b"Branch a (at b) deployed as release 20240115143000 by c\n", "capistrano"),
+        ("old", b"Branch a (at b) deployed as release 20240115143000 by \n", "capistrano"),
         ("old", b"c rolled back to release 20240115143000\n", "capistrano"),
         ("-", b"", "ndjson"),
     ],

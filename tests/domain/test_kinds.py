@@ -48,6 +48,28 @@ def test_back_to_what_was_live_before_is_a_rollback() -> None:
     assert derive_kind(NOW, around) == ("rollback", "v2 was live before v1, which it replaces.")
 
 
+def test_what_did_not_go_live_is_not_told_as_if_it_had() -> None:
+    rollback = Surroundings(OLD, OLD, own_live_at=START - 50, previous_live_at=START)
+    forward = Surroundings(OLD, OLD, own_live_at=START + 50, previous_live_at=START)
+    failed = make_deploy(git_sha=B, version="v2", status="failed", deployed_at=START + 100)
+    assert derive_kind(failed, Surroundings(OLD)).reason == "v2 was to replace v1."
+    assert derive_kind(failed, rollback) == (
+        "rollback",
+        "v2 was live before v1, which it was to replace.",
+    )
+    assert derive_kind(failed, forward).reason == (
+        "v2 was live after v1 before: it was to come back."
+    )
+    started = make_deploy(git_sha=B, version="v2", status="started", deployed_at=START + 100)
+    assert derive_kind(started, rollback).reason.endswith("which it is to replace.")
+    assert derive_kind(started, forward).reason.endswith("it is to come back.")
+
+
+def test_a_version_that_is_the_sha_is_told_short() -> None:
+    named = make_deploy(git_sha=B, version=B, deployed_at=START + 100)
+    assert derive_kind(named, Surroundings(OLD)).reason == "bbbbbbb replaces v1."
+
+
 def test_taking_a_rollback_back_is_a_rollforward() -> None:
     around = Surroundings(OLD, OLD, own_live_at=START + 50, previous_live_at=START)
     assert derive_kind(NOW, around).kind == "rollforward"

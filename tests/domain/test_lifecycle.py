@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from miniapm.clock import HOUR, MINUTE, SECOND
-from miniapm.domain.deploys.lifecycle import Match, find_match, fold, open_deploy, time_out
+from miniapm.domain.deploys.lifecycle import fold, open_deploy, time_out
+from miniapm.domain.deploys.matching import Match, find_match
 from miniapm.domain.deploys.values import Announcement, Deploy
 from tests.factories import START, make_announcement
 

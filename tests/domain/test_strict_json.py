@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from miniapm.domain.strict_json import decode_object, printable
+from miniapm.domain.strict_json import decode_object
 from miniapm.exceptions import Invalid
+from miniapm.printable import printable
 
 JSON_VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none()

@@ -19,6 +19,7 @@ from miniapm.domain.deploys.texts import (
     [
         ("v1-${X}-y", "${X}"),
         ("a $NAME b", "$NAME"),
+        ("${{ github.sha }}-y", "${{ github.sha }}"),
         ("{{ x }}", "{{ x }}"),
         ("{{ never closed", "{{ never closed"),
         ("<% x", "<% x"),

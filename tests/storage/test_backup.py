@@ -10,17 +10,19 @@ import pytest
 from miniapm.clock import DAY
 from miniapm.domain.ids import IdMaker
 from miniapm.exceptions import Conflict, Invalid, Unavailable
-from miniapm.storage.backup import back_up, check_copy, restore
+from miniapm.storage.backup import back_up
 from miniapm.storage.connection import (
     APPLICATION_ID,
     file_lock,
     open_connection,
-    server_lock,
     transaction,
 )
+from miniapm.storage.copies import check_copy
 from miniapm.storage.deploys.rows import insert_row
 from miniapm.storage.migrations import migrate
 from miniapm.storage.projects import Project, insert_project
+from miniapm.storage.restore import restore
+from miniapm.storage.server_lock import server_lock
 from tests.conftest import FakeClock
 from tests.factories import START, make_deploy
 

@@ -9,27 +9,21 @@ from pathlib import Path
 import pytest
 
 from miniapm.exceptions import Busy, Unavailable
-from miniapm.storage import connection as module
 from miniapm.storage.connection import (
     Connection,
     as_busy,
     file_lock,
     open_connection,
-    read_once,
     scalar,
-    server_lock,
-    write_once,
 )
-from miniapm.storage.migrations import migrate
-from tests.factories import START
+from miniapm.storage.once import read_once, write_once
+from tests.factories import make_database
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     made = tmp_path / "miniapm.db"
-    connection = open_connection(made, create=True)
-    migrate(connection, made, START)
-    connection.close()
+    make_database(made).close()
     return made
 
 
@@ -73,7 +67,7 @@ def test_a_command_that_reads_cannot_write(path: Path) -> None:
 
 
 def test_two_commands_take_turns(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LOCK_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr("miniapm.storage.once.LOCK_WAIT_SECONDS", 0.05)
     with file_lock(path, 0.0), pytest.raises(Busy, match="Another command"):
         write_once(path, add_project, "a")
     assert write_once(path, add_project, "a") == 1
@@ -90,7 +84,7 @@ connection.execute("commit")
 
 
 def test_a_foreign_lock_is_busy_in_our_words(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LOCK_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("miniapm.storage.connection.LOCK_WAIT_SECONDS", 0.1)
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as holder:
@@ -119,15 +113,6 @@ def test_a_lock_ends_with_its_process(path: Path) -> None:
         holder.wait(10)
         with file_lock(path, 5.0) as held:
             assert held
-
-
-def test_only_one_server_has_a_database(path: Path) -> None:
-    with (
-        server_lock(path),
-        pytest.raises(Unavailable, match=r"runs on .* already"),
-        server_lock(path),
-    ):
-        pass
 
 
 def test_a_lock_waits_only_as_long_as_it_was_told(path: Path) -> None:
@@ -162,3 +147,11 @@ def test_a_mistake_of_ours_stays_a_mistake() -> None:
     error = sqlite3.OperationalError("no such table")
     error.sqlite_errorname = "SQLITE_ERROR"
     assert as_busy(error) is error
+
+
+def test_a_lock_is_not_made_where_a_link_leads(tmp_path: Path) -> None:
+    path, victim = tmp_path / "new.db", tmp_path / "victim"
+    Path(f"{path}-lock").symlink_to(victim)
+    with pytest.raises(Unavailable, match="lock cannot be made"), file_lock(path, 0.0):
+        pass
+    assert not victim.exists()

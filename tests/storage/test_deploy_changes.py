@@ -1,8 +1,5 @@
 """Changes of deploys: what is stored, what is kept of before, and that each can be undone."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from miniapm.clock import MINUTE
@@ -10,7 +7,7 @@ from miniapm.domain.deploys.values import Deploy
 from miniapm.domain.ids import IdMaker
 from miniapm.exceptions import Invalid, NotFound
 from miniapm.storage.audit import Act
-from miniapm.storage.connection import Connection, open_connection
+from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.change import (
     edit_deploy,
     find_changes,
@@ -20,8 +17,6 @@ from miniapm.storage.deploys.change import (
 )
 from miniapm.storage.deploys.find import DeployFilter, find_deploys, get_deploy
 from miniapm.storage.deploys.rows import insert_row
-from miniapm.storage.migrations import migrate
-from miniapm.storage.projects import Project, insert_project
 from tests.conftest import FakeClock
 from tests.factories import START, make_deploy
 
@@ -30,16 +25,9 @@ DEPLOY = make_deploy(
 )
 
 
-@pytest.fixture
-def connection(tmp_path: Path) -> Iterator[Connection]:
-    path = tmp_path / "miniapm.db"
-    opened = open_connection(path, create=True)
-    migrate(opened, path, START)
-    for project_id, slug in ((1, "shop"), (2, "other")):
-        insert_project(opened, Project(project_id, slug, slug, START))
-    insert_row(opened, DEPLOY)
-    yield opened
-    opened.close()
+@pytest.fixture(autouse=True)
+def _insert_deploy(connection: Connection) -> None:
+    insert_row(connection, DEPLOY)
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """Finding deploys: filters, pages, search, and what stood around each."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,35 +7,21 @@ import pytest
 from miniapm.clock import MINUTE
 from miniapm.domain.deploys.values import Deploy
 from miniapm.exceptions import NotFound
-from miniapm.storage.connection import Connection, open_connection
+from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.find import (
     Cursor,
     DeployFilter,
     find_deploys,
     find_lanes,
     find_latest_change,
-    find_next_live,
-    find_previous_live,
     get_deploy,
-    tell_deploys,
 )
 from miniapm.storage.deploys.rows import insert_row
-from miniapm.storage.migrations import migrate
-from miniapm.storage.projects import Project, insert_project
+from miniapm.storage.deploys.shown import show_deploys
+from miniapm.storage.deploys.surroundings import find_next_live, find_previous_live
 from tests.factories import START, make_deploy
 
 A, B, C = "a" * 40, "b" * 40, "c" * 40
-
-
-@pytest.fixture
-def connection(tmp_path: Path) -> Iterator[Connection]:
-    path = tmp_path / "miniapm.db"
-    made = open_connection(path, create=True)
-    migrate(made, path, START)
-    for project_id, slug in ((1, "shop"), (2, "other")):
-        insert_project(made, Project(project_id, slug, slug, START))
-    yield made
-    made.close()
 
 
 def insert(connection: Connection, deploy_id: int, minutes: int, **fields: Any) -> Deploy:
@@ -168,7 +152,7 @@ def test_the_story_of_a_lane_is_told(connection: Connection) -> None:
     ]
     for number, (sha, status, _) in enumerate(story, start=1):
         insert(connection, number, number * 20, git_sha=sha, status=status)
-    told = tell_deploys(connection, find_deploys(connection, 1, DeployFilter(), 50)[::-1])
+    told = show_deploys(connection, find_deploys(connection, 1, DeployFilter(), 50)[::-1])
     assert [one.kind.kind for one in told] == [kind for _, _, kind in story]
     assert [one.previous_id for one in told] == [None, 1, 2, 3, 4, 5, 5]
 
@@ -177,9 +161,9 @@ def test_hiding_changes_what_the_others_were(connection: Connection) -> None:
     insert(connection, 1, 0, git_sha=A)
     insert(connection, 2, 20, git_sha=B)
     back = insert(connection, 3, 40, git_sha=A)
-    assert tell_deploys(connection, [back])[0].kind.kind == "rollback"
+    assert show_deploys(connection, [back])[0].kind.kind == "rollback"
     connection.execute("update deploys set hidden_at = 1 where id = 2")
-    assert tell_deploys(connection, [back])[0].kind.kind == "redeploy"
+    assert show_deploys(connection, [back])[0].kind.kind == "redeploy"
 
 
 def test_lanes_and_the_latest_change(connection: Connection) -> None:

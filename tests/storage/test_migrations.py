@@ -17,10 +17,10 @@ from miniapm.storage.connection import (
     Connection,
     file_lock,
     open_connection,
-    read_once,
     scalar,
 )
 from miniapm.storage.migrations import Migration, find_migrations, migrate
+from miniapm.storage.once import read_once
 from tests.factories import START
 
 FIRST = Migration(

@@ -15,15 +15,10 @@ from miniapm.clock import DAY, HOUR, MINUTE
 from miniapm.domain.deploys.values import Announcement, Commit
 from miniapm.exceptions import Conflict
 from miniapm.storage.connection import open_connection
-from miniapm.storage.deploys.record import (
-    IDEMPOTENCY_DAYS,
-    Recorded,
-    Replay,
-    delete_replays_before,
-    record_announcement,
-    time_out_started,
-)
+from miniapm.storage.deploys.record import Recorded, record_announcement
+from miniapm.storage.deploys.replays import IDEMPOTENCY_DAYS, Replay, delete_replays_before
 from miniapm.storage.deploys.rows import find_commits, find_tags
+from miniapm.storage.deploys.timeouts import time_out_started
 from miniapm.storage.migrations import migrate
 from miniapm.storage.projects import Project, insert_project
 from tests.factories import START, make_announcement

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from miniapm.clock import HOUR, MINUTE
 from miniapm.domain.deploys.values import Announcement
 from miniapm.storage.connection import Connection, open_connection
-from miniapm.storage.deploys.record import Recorded, Replay, record_announcement
+from miniapm.storage.deploys.record import Recorded, record_announcement
 from miniapm.storage.deploys.record_together import RecordCall, record_together
+from miniapm.storage.deploys.replays import Replay
 from miniapm.storage.migrations import migrate
 from miniapm.storage.projects import Project, insert_project
 from tests.factories import START, make_announcement

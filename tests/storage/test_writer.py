@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from miniapm.exceptions import Busy
-from miniapm.storage.connection import Connection, open_connection, write_once
+from miniapm.storage.connection import Connection, open_connection
 from miniapm.storage.migrations import migrate
+from miniapm.storage.once import write_once
 from miniapm.storage.writer import GROUP_LIMIT, Writer
 from tests.factories import START
 

@@ -17,7 +17,8 @@ from miniapm.domain.users import ROLES, Role
 from miniapm.web.auth import PUBLIC, Access
 from miniapm.web.routes import INGEST_ROUTES, ROUTES
 from tests import factories
-from tests.conftest import START, FakeClock, Server, start_server
+from tests.conftest import FakeClock, Server, start_server
+from tests.factories import START
 
 ALLOWED, SIGN_IN, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = "allowed", "sign in", "401", "403", "404"
 

@@ -8,7 +8,8 @@ import pytest
 from miniapm.clock import HOUR, MINUTE, SECOND, to_rfc3339
 from miniapm.domain.keys import DEPLOYS_ADMIN, DEPLOYS_WRITE, READ
 from tests import factories
-from tests.conftest import START, Server
+from tests.conftest import Server
+from tests.factories import START
 
 FIELDS = [
     "id",

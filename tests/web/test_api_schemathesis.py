@@ -21,7 +21,8 @@ from schemathesis.checks import (
 from miniapm.clock import HOUR, to_rfc3339
 from miniapm.domain.keys import SCOPES
 from miniapm.web.openapi import build_document
-from tests.conftest import START, FakeClock, Server, start_server
+from tests.conftest import FakeClock, Server, start_server
+from tests.factories import START
 
 CHECKS = [
     not_a_server_error,

@@ -8,7 +8,7 @@ import pytest
 from miniapm.web.assets import asset_url, find_assets
 from miniapm.web.render import find_templates, make_environment, weblink
 from tests.conftest import Server
-from tests.markup import parse_html
+from tests.web.markup import parse_html
 
 
 @pytest.mark.parametrize("name", ["app.css", "app.js", "mark.svg"])

@@ -9,9 +9,11 @@ from miniapm.clock import MINUTE, SECOND
 from miniapm.domain.deploys.repositories import read_repository
 from miniapm.domain.deploys.values import Commit
 from tests import factories
-from tests.conftest import START, Server
-from tests.markup import Element, parse_html
-from tests.web.deploy_rows import HOSTILE, add_deploy
+from tests.conftest import Server
+from tests.factories import START
+from tests.web.deploy_rows import add_deploy
+from tests.web.hostile import HOSTILE_TEXTS
+from tests.web.markup import Element, parse_html
 
 PAGE = "/p/default/deploys"
 FULL: dict[str, Any] = {
@@ -79,6 +81,24 @@ def test_it_tells_every_field(server: Server) -> None:
     assert "https://github.com/acme/shop/commit/" + "b" * 40 in links
     assert "https://ci.example.com/runs/7" in links
     assert f"{PAGE}?tag=a%26b" in links
+
+
+def test_the_key_that_reported_it_is_named(server: Server) -> None:
+    key = server.make_key()
+    server.http.post(
+        "/ingest/deploys", json={"git_sha": "c" * 40}, headers={"Authorization": f"Bearer {key}"}
+    )
+    [deploy] = server.rows("select id from deploys")
+    [named] = server.rows("select name from keys")
+    told = fields(show(server.sign_in(), deploy["id"]))
+    assert told["Reported by"] == f"API, with the key {named['name']}"
+
+
+def test_a_version_that_is_the_sha_is_not_told_twice(server: Server) -> None:
+    deploy = add_deploy(server, git_sha="d" * 40, version="d" * 40)
+    page = show(server.sign_in(), deploy.id)
+    assert page.one("h1").text == "d" * 7
+    assert fields(page)["Version"] == "d" * 40
 
 
 def test_what_is_not_known_has_no_label(server: Server) -> None:
@@ -209,10 +229,10 @@ def test_mistakes_stand_beside_their_fields_and_nothing_is_stored(server: Server
     assert "open" in page.one("details.edit").attributes
     wrong = {field.one("label")["for"] for field in page.select("div.wrong")}
     assert wrong == {"f-git_sha", "f-timestamp", "f-url"}
-    assert "cannot be empty" in page.one("#e-git_sha").text
+    assert "cannot be empty" in page.one("#fault-git_sha").text
     entered = page.one("input#f-timestamp")
     assert (entered["value"], entered["aria-invalid"]) == ("yesterday", "true")
-    assert "e-timestamp" in entered["aria-describedby"].split()
+    assert "fault-timestamp" in entered["aria-describedby"].split()
     assert page.one("input#f-title")["value"] == "New"
     assert page.one("input#f-url")["value"] == "javascript:alert(1)"
     assert stored(server, deploy.id)["title"] == "Faster checkout"
@@ -308,7 +328,7 @@ def test_what_is_no_form_is_refused(server: Server, body: bytes) -> None:
     )
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("text", HOSTILE_TEXTS)
 def test_nothing_a_sender_writes_becomes_markup(server: Server, text: str) -> None:
     add_deploy(server, version=text, service=text[:100], env=text[:100])
     deploy = add_deploy(

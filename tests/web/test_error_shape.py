@@ -134,6 +134,14 @@ def test_where_there_is_nothing(server: Server, path: str) -> None:
     assert_shape(server.http.post(path, json={}), 404)
 
 
+@pytest.mark.parametrize("path", ["/ingest/deploy", "/ingest", "/ingest/nothing"])
+def test_a_missed_ingest_address_names_the_right_one(server: Server, path: str) -> None:
+    body = assert_shape(server.http.post(path, json={}), 404)
+    assert body["message"] == "There is nothing at this address; deploys go to /ingest/deploys."
+    elsewhere = assert_shape(server.http.post("/api/v1/nothing", json={}), 404)
+    assert elsewhere["message"] == "There is nothing at this address."
+
+
 def test_many_bad_fields_are_all_named(server: Server) -> None:
     answer = server.http.post(
         "/ingest/deploys", json={"version": 1, "env": 2, "status": "x"}, headers=bearer(server)

@@ -10,8 +10,8 @@ import httpx2
 from miniapm.clock import MINUTE
 from tests import factories
 from tests.conftest import FakeClock, Server, start_server
-from tests.markup import parse_html
 from tests.web.deploy_rows import add_deploy
+from tests.web.markup import parse_html
 
 EVENTS = "/p/default/events"
 
@@ -37,8 +37,13 @@ def _blocks(lines: Iterator[str]) -> Iterator[str]:
 
 def wait_until_nobody_listens(server: Server) -> None:
     """Fails after five seconds; looks again and again since nothing tells of it."""
+
+    async def count() -> int:
+        # on the loop: it must not change while it is counted
+        return server.running.context.live.count
+
     deadline = time.monotonic() + 5
-    while server.running.context.live.count:
+    while server.run(count()):
         assert time.monotonic() < deadline, "a listener was left behind"
 
 
@@ -124,6 +129,18 @@ def test_too_many_listeners_are_told_to_come_later(server: Server) -> None:
         assert int(answer.headers["retry-after"]) > 0
     wait_until_nobody_listens(server)
     assert second.head(EVENTS).status_code == 200
+
+
+def test_a_stream_ends_with_its_session(server: Server) -> None:
+    server.running.context.live.heartbeat_seconds = 0.2
+    browser = server.sign_in()
+    with stream(browser) as blocks:
+        next(blocks)
+        assert next(blocks) == ": still here"
+        assert browser.post("/logout").status_code == 303
+        # a heartbeat may have been on its way
+        assert set(blocks) <= {": still here"}
+    wait_until_nobody_listens(server)
 
 
 def test_a_head_ends(server: Server) -> None:

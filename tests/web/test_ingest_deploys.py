@@ -12,7 +12,7 @@ import pytest
 
 from miniapm.clock import HOUR, MINUTE, SECOND
 from miniapm.domain.deploys.values import Deploy
-from miniapm.storage.deploys.record import time_out_started
+from miniapm.storage.deploys.timeouts import time_out_started
 from tests.conftest import Server
 
 SHA = "abc123def456789"
@@ -219,8 +219,8 @@ def test_other_methods_are_405_with_allow(server: Server, method: str, path: str
     assert answer.headers["allow"] == "POST"
 
 
-@pytest.mark.parametrize("path", ["//ingest/deploys", "////ingest/deploys"])
-def test_leading_slashes_are_collapsed(server: Server, path: str) -> None:
+@pytest.mark.parametrize("path", ["//ingest/deploys", "////ingest/deploys", "/ingest/deploys/"])
+def test_leading_slashes_and_one_at_the_end_are_dropped(server: Server, path: str) -> None:
     key = server.make_key()
     request = (
         f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {key}\r\nContent-Length: 18\r\n\r\n"

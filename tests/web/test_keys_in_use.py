@@ -13,7 +13,7 @@ from miniapm.clock import DAY, HOUR, MINUTE
 from miniapm.domain.keys import DEPLOYS_WRITE, ERRORS_WRITE, READ, hash_secret, make_secret
 from miniapm.storage import keys
 from miniapm.storage.audit import Act
-from miniapm.storage.connection import write_once
+from miniapm.storage.once import write_once
 from tests import factories
 from tests.conftest import Server
 
@@ -51,6 +51,37 @@ def test_no_key_and_unknown_keys_are_told_apart_in_words_only(server: Server) ->
     assert missing.status_code == unknown.status_code == 401
     assert "A key is needed" in missing.json()["message"]
     assert "Nobody knows this key" in unknown.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (
+            "Bearer $MINIAPM_API_KEY",
+            "The key is '$MINIAPM_API_KEY', which was not filled in before sending.",
+        ),
+        (
+            "Bearer ${{ secrets.MINIAPM_API_KEY }}",
+            "The key is '${{ secrets.MINIAPM_API_KEY }}', which was not filled in before sending.",
+        ),
+        ("Token KEY", "Write it as `Authorization: Bearer proj_...`."),
+        ('Bearer "KEY"', "Write it as `Authorization: Bearer proj_...`."),
+        ("Bearer $KEY", "Write it as `Authorization: Bearer proj_...`."),
+        ("Bearer KEYx", "Nobody knows this key; check that it was copied whole."),
+    ],
+)
+def test_the_answer_says_how_the_key_was_sent_wrongly(
+    server: Server, header: str, message: str
+) -> None:
+    key = server.make_key()
+    sent = header if "MINIAPM" in header else header.replace("KEY", key)
+    answer = post(server, sent)
+    assert (answer.status_code, answer.json()["message"]) == (401, message)
+    [kept] = server.rows("select message from refusals")
+    assert kept["message"] == message
+    assert key not in answer.text
+    read = server.http.get("/api/v1/deploys", headers={"Authorization": sent})
+    assert (read.status_code, read.json()["message"]) == (401, message)
 
 
 def test_a_key_that_is_over_is_forbidden_with_the_reason(server: Server) -> None:

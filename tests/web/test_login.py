@@ -13,11 +13,12 @@ import pytest
 from miniapm.clock import MINUTE, SECOND
 from miniapm.exceptions import Busy, RateLimited
 from miniapm.storage.passwords import hash_password, verify_password
-from miniapm.web.hashing import MOST_WAITING, PasswordHashing
+from miniapm.web.passwords import MOST_WAITING, PasswordHashing
 from miniapm.web.rate_limits import RateLimit
 from tests.conftest import FakeClock, Server, start_server
-from tests.markup import parse_html
-from tests.people import HOSTILE, PASSWORD, add_user, log_in, make_link
+from tests.web.hostile import HOSTILE_MARKUP
+from tests.web.markup import parse_html
+from tests.web.people import PASSWORD, add_user, log_in, make_link
 
 _LOGGERS = ("aiosqlite", "asyncio", "miniapm.web.pages.login", "miniapm.web.errors")
 
@@ -41,7 +42,7 @@ def test_a_person_signs_in_and_goes_where_they_wanted(server: Server) -> None:
     assert server.http.get(target).status_code == 200
 
 
-@pytest.mark.parametrize("name", ["ada", "nobody", "", HOSTILE])
+@pytest.mark.parametrize("name", ["ada", "nobody", "", HOSTILE_MARKUP])
 def test_a_wrong_name_and_a_wrong_password_look_the_same(server: Server, name: str) -> None:
     add_user(server)
     answer = log_in(server, name, "wrong password")

@@ -4,8 +4,8 @@ import pytest
 
 from tests import factories
 from tests.conftest import Server
-from tests.markup import parse_html
-from tests.people import HOSTILE
+from tests.web.hostile import HOSTILE_MARKUP
+from tests.web.markup import parse_html
 
 
 def test_the_start_leads_to_the_only_project(server: Server) -> None:
@@ -46,6 +46,21 @@ def test_the_start_of_a_project_leads_to_its_deploys(server: Server) -> None:
     assert server.http.get("/p/default/").headers["location"].startswith("/login?next=")
 
 
+def test_where_nothing_is_people_find_their_way_back(server: Server) -> None:
+    def links(path: str, *projects: str) -> set[str]:
+        answer = server.sign_in("viewer", projects).get(path)
+        assert answer.status_code == 404
+        return {link["href"] for link in parse_html(answer.text).select(".bar a")}
+
+    both = {"/p/default/deploys", "/p/default/settings", "/account"}
+    assert links("/p/default/nothing", "default") >= both
+    assert links("/nothing", "default") >= {"/account"}
+    # another's project looks like none
+    assert links("/p/default/nothing") == links("/p/none/nothing") == {"/", "/account"}
+    stranger = parse_html(server.http.get("/p/default/nothing").text)
+    assert [link["href"] for link in stranger.select(".bar a")] == ["/"]
+
+
 def test_an_admin_makes_a_project(server: Server) -> None:
     browser = server.sign_in()
     page = parse_html(browser.get("/projects").text)
@@ -83,7 +98,7 @@ def test_only_admins_make_projects(server: Server, role: str) -> None:
 
 def test_a_hostile_name_is_text(server: Server) -> None:
     browser = server.sign_in()
-    hostile = HOSTILE + "x"
+    hostile = HOSTILE_MARKUP + "x"
     assert browser.post("/projects", data={"name": hostile}).status_code == 303
     page = parse_html(browser.get("/projects").text)
     assert hostile in [link.text for link in page.select("main ul.projects a")]

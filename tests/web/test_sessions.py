@@ -11,7 +11,7 @@ from miniapm.domain.tokens import hash_token
 from miniapm.storage.users import delete_user
 from miniapm.web.auth import SESSION_COOKIE
 from tests.conftest import FakeClock, Server, start_server
-from tests.people import PASSWORD, add_user, is_signed_in, log_in
+from tests.web.people import PASSWORD, add_user, is_signed_in, log_in
 
 
 def cookie_of(answer: httpx2.Response) -> tuple[str, dict[str, str]]:

@@ -1,6 +1,8 @@
 """The snippets of the settings page: each is run as it is pasted, against a real server."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -12,7 +14,7 @@ import pytest
 from miniapm.clock import MINUTE
 from miniapm.web.snippets import EXAMPLE_KEY, EXAMPLE_URL, Snippet, list_snippets
 from tests.conftest import Server
-from tests.markup import parse_html
+from tests.web.markup import parse_html
 
 Program = Callable[[str], str]
 ROOT = Path(__file__).parent.parent.parent
@@ -56,13 +58,14 @@ def script_of(yaml: str, opening: str) -> str:
 CI = {
     "GITHUB_SHA": SHA,
     "GITHUB_REF_NAME": "v1.2.3",
+    "GITHUB_REF_TYPE": "tag",
     "GITHUB_ACTOR": "octo",
     "GITHUB_SERVER_URL": "https://github.com",
     "GITHUB_REPOSITORY": "acme/shop",
     "GITHUB_RUN_ID": "77",
     "CI_COMMIT_SHA": SHA,
     "CI_COMMIT_TAG": "v1.2.3",
-    "CI_ENVIRONMENT_NAME": "staging",
+    "DEPLOY_ENV": "staging",
     "CI_PIPELINE_URL": "https://gitlab.com/acme/shop/-/pipelines/7",
     "GITLAB_USER_LOGIN": "lab",
     "KAMAL_VERSION": f"{SHA}_uncommitted_0123456789abcdef",
@@ -99,7 +102,7 @@ def test_a_shell_snippet_records_a_deploy(
     key = server.make_key()
     script = shell_of(snippet_of(server.url, key, slug))
     done = run(program(shell), "-e", "-s", env=environ_of(server.url, key), stdin=script)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, " miniapm: HTTP 202\n", "")
     row = stored(server)
     found = tuple(row[name] for name in ("git_sha", "version", "deployer", "env", "service"))
     assert found == EXPECTED[slug]
@@ -116,8 +119,69 @@ def test_a_shell_snippet_never_fails_a_deploy(server: Server, program: Program, 
     env = environ_of(server.url, "proj_x")
     done = run(bash, "-e", "-o", "pipefail", "-s", env=env, stdin=refused)
     assert done.returncode == 0
-    assert "401" in done.stderr
+    # what was wrong stands where the person looks
+    assert "Nobody knows this key" in done.stdout
+    assert done.stdout.endswith(" miniapm: HTTP 401\n")
     assert server.rows("select * from deploys") == []
+
+
+@pytest.mark.parametrize("slug", [*EXPECTED, "kamal-deploy"])
+def test_a_server_that_hangs_holds_a_deploy_up_for_20_seconds_at_most(slug: str) -> None:
+    options = re.search(r" -m (\d+) --retry (\d+) ", snippet_of(AWAY, "proj_x", slug).text)
+    assert options is not None
+    seconds, retries = int(options[1]), int(options[2])
+    # curl waits a second before the first retry and twice as long before each further one
+    assert seconds * (retries + 1) + 2**retries - 1 <= 20
+
+
+ODD = 'Ann "X" \\Lee\\\n\tJörg $(id) `id`'
+PLAIN = "Ann X LeeJörg $(id) `id`"
+
+
+@pytest.mark.parametrize("shell", ["bash", "sh"])
+@pytest.mark.parametrize(
+    ("slug", "variable", "column"),
+    [
+        ("github-actions", "GITHUB_REF_NAME", "version"),
+        ("gitlab-ci", "CI_COMMIT_TAG", "version"),
+        ("gitlab-ci", "GITLAB_USER_LOGIN", "deployer"),
+        ("kamal-post-deploy", "KAMAL_PERFORMER", "deployer"),
+        ("kamal-post-deploy", "KAMAL_SERVICE", "service"),
+    ],
+)
+def test_quotes_in_a_name_lose_no_deploy(
+    server: Server, program: Program, shell: str, slug: str, variable: str, column: str
+) -> None:
+    key = server.make_key()
+    # a version and a service must not look like a template
+    odd, plain = (ODD, PLAIN) if column == "deployer" else ('v"1\\"\n', "v1")
+    env = {**environ_of(server.url, key), variable: odd}
+    script = shell_of(snippet_of(server.url, key, slug))
+    done = run(program(shell), "-e", "-s", env=env, stdin=script)
+    assert (done.returncode, done.stdout, done.stderr) == (0, " miniapm: HTTP 202\n", "")
+    assert stored(server)[column] == plain
+
+
+def test_a_branch_is_no_version(server: Server, program: Program) -> None:
+    key = server.make_key()
+    env = {**environ_of(server.url, key), "GITHUB_REF_NAME": "main", "GITHUB_REF_TYPE": "branch"}
+    script = shell_of(snippet_of(server.url, key, "github-actions"))
+    assert run(program("bash"), "-e", "-s", env=env, stdin=script).returncode == 0
+    assert stored(server)["version"] is None
+
+
+def test_the_heroku_lines_fit_into_a_strict_script(server: Server, program: Program) -> None:
+    script = shell_of(snippet_of(server.url, "proj_x", "heroku"))
+    done = run(program("bash"), "-euo", "pipefail", "-s", stdin=f"{script}echo released\n")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "released")
+
+
+def test_gitlab_records_after_the_deploy(program: Program) -> None:
+    text = snippet_of("http://127.0.0.1:3000", "proj_x", "gitlab-ci").text
+    read = "require 'yaml'; require 'json'; puts YAML.safe_load(STDIN.read).to_json"
+    job = json.loads(run(program("ruby"), "-e", read, stdin=text).stdout)["notify_miniapm"]
+    assert job["stage"] == ".post"
+    assert job["variables"]["DEPLOY_ENV"] == "production"
 
 
 def test_links_lead_to_the_run(server: Server, program: Program) -> None:
@@ -146,7 +210,7 @@ def test_the_yaml_snippets_are_yaml(program: Program) -> None:
         read = "require 'yaml'; require 'json'; puts YAML.safe_load(STDIN.read).to_json"
         done = run(program("ruby"), "-e", read, stdin=snippet.text)
         assert done.returncode == 0, done.stderr
-        assert "curl -fsS" in done.stdout
+        assert "curl -sS" in done.stdout
         assert "http://127.0.0.1:3000" in done.stdout
     assert "${{ secrets.MINIAPM_API_KEY }}" in snippet_of("", "x", "github-actions").text
 

@@ -6,10 +6,10 @@ import pytest
 
 from miniapm.clock import HOUR, MINUTE, SECOND, from_datetime
 from miniapm.web.time_zone import Zone, find_zone_names, make_zone
-from miniapm.web.told_times import tell_clock, tell_day, tell_duration, tell_instant, tell_iso
+from miniapm.web.times import tell_clock, tell_day, tell_duration, tell_instant, tell_iso
 from tests.conftest import Server
-from tests.markup import parse_html
 from tests.web.deploy_rows import add_deploy
+from tests.web.markup import parse_html
 
 
 def at(text: str) -> int:

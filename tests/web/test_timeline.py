@@ -10,11 +10,13 @@ import pytest
 from miniapm.clock import DAY, HOUR, MINUTE, to_rfc3339
 from miniapm.domain.deploys.values import Commit
 from miniapm.exceptions import Invalid
-from miniapm.web.pages.filters import PageFilter, read_filter
+from miniapm.web.filters import PageFilter, read_filter
 from tests import factories
-from tests.conftest import START, Server
-from tests.markup import Element, parse_html
-from tests.web.deploy_rows import HOSTILE, add_deploy
+from tests.conftest import Server
+from tests.factories import START
+from tests.web.deploy_rows import add_deploy
+from tests.web.hostile import HOSTILE_TEXTS
+from tests.web.markup import Element, parse_html
 
 PAGE = "/p/default/deploys"
 
@@ -273,7 +275,7 @@ def test_another_projects_deploys_stay_there(server: Server) -> None:
     assert server.sign_in("viewer", ("default",)).get("/p/other/deploys").status_code == 404
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("text", HOSTILE_TEXTS)
 def test_nothing_a_sender_writes_becomes_markup(server: Server, text: str) -> None:
     deploy = add_deploy(
         server,

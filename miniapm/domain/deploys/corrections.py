@@ -10,8 +10,8 @@ from miniapm.domain.deploys.payload import ALIASES
 from miniapm.domain.deploys.reading import Defaults, announce
 from miniapm.domain.deploys.values import ENDS, Announcement, Deploy
 from miniapm.domain.names import MOST_GUESSES, suggest
-from miniapm.domain.strict_json import printable
 from miniapm.exceptions import Invalid
+from miniapm.printable import printable
 
 CORRECTABLE = (
     "git_sha",

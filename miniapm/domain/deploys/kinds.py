@@ -35,7 +35,7 @@ def derive_kind(deploy: Deploy, around: Surroundings) -> KindReason:
     to one that was first live after it (taking back a rollback).
     """
     previous, attempt = around.previous, around.last_attempt
-    name = deploy.version or deploy.short_sha
+    name = deploy.name
     if attempt is not None and attempt.status in NOT_LIVE_ENDS:
         # only while nothing went live since that try
         if previous is None or previous.deployed_at < attempt.deployed_at:
@@ -44,18 +44,23 @@ def derive_kind(deploy: Deploy, around: Surroundings) -> KindReason:
             )
     if previous is None:
         return KindReason("first", f"Nothing was live in {deploy.env} before.")
-    replaced = previous.version or previous.short_sha
+    replaced = previous.name
+    replaces = _REPLACES.get(deploy.status, "was to replace")
     if previous.git_sha == deploy.git_sha:
         if previous.version != deploy.version:
             return KindReason("redeploy", f"The same commit was live already, as {replaced}.")
         return KindReason("redeploy", f"{name} was live already.")
     if around.own_live_at is not None and around.previous_live_at is not None:
         if around.own_live_at < around.previous_live_at:
-            return KindReason("rollback", f"{name} was live before {replaced}, which it replaces.")
-        return KindReason("rollforward", f"{name} was live after {replaced} before: it is back.")
-    verb = _REPLACES.get(deploy.status, "was to replace")
-    return KindReason("deploy", f"{name} {verb} {replaced}.")
+            return KindReason(
+                "rollback", f"{name} was live before {replaced}, which it {replaces}."
+            )
+        back = _COMES_BACK.get(deploy.status, "was to come back")
+        return KindReason("rollforward", f"{name} was live after {replaced} before: it {back}.")
+    return KindReason("deploy", f"{name} {replaces} {replaced}.")
 
 
+# what did not go live only meant to
 _REPLACES = {"succeeded": "replaces", "started": "is to replace"}
+_COMES_BACK = {"succeeded": "is back", "started": "is to come back"}
 _ENDED = {"failed": "failed", "cancelled": "was cancelled", "timed_out": "timed out"}

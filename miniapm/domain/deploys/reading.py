@@ -18,8 +18,9 @@ from miniapm.domain.deploys.texts import (
 )
 from miniapm.domain.deploys.values import DEFAULT_ENV, Announcement, Commit, Source
 from miniapm.domain.instants import check_range, parse_instant
-from miniapm.domain.strict_json import decode_object, printable
+from miniapm.domain.strict_json import decode_object
 from miniapm.exceptions import Invalid
+from miniapm.printable import printable
 
 MAX_DESCRIPTION = 10_000
 MAX_TITLE = 500

@@ -1,7 +1,7 @@
 """Capistrano 3's `revisions.log`: one line for each deploy and rollback of a stage.
 
 The number of a release is when it began, in UTC. A rollback's line names no time: it is placed a
-second after the line before it, which is the only thing known of it.
+second after the line before it, which is the only thing known of it. Who deployed may be empty.
 """
 
 import re
@@ -15,9 +15,9 @@ from miniapm.exceptions import Invalid
 
 _DEPLOYED = re.compile(
     r"Branch (?P<branch>.*) \(at (?P<sha>.*)\) deployed as release (?P<release>\d{14})"
-    r" by (?P<user>.*)"
+    r" by(?: (?P<user>.*))?"
 )
-_ROLLED_BACK = re.compile(r"(?P<user>.*) rolled back to release (?P<release>\d{14})")
+_ROLLED_BACK = re.compile(r"(?:(?P<user>.*) )?rolled back to release (?P<release>\d{14})")
 
 
 def is_revision(line: bytes) -> bool:
@@ -66,7 +66,7 @@ class _Log:
         self._latest = at
         return {
             "git_sha": match["sha"],
-            "deployer": match["user"],
+            "deployer": match["user"] or None,
             "timestamp": to_rfc3339(at),
             "description": f"Branch {match['branch']}, release {release}.",
         }
@@ -80,7 +80,7 @@ class _Log:
         self._latest += SECOND
         return {
             "git_sha": sha,
-            "deployer": match["user"],
+            "deployer": match["user"] or None,
             "timestamp": to_rfc3339(self._latest),
             "description": f"Rolled back to release {release}. Capistrano does not log when; "
             "this time is one second after the line before.",

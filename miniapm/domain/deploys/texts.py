@@ -3,10 +3,10 @@
 import re
 from urllib.parse import urlsplit
 
-from miniapm.domain.strict_json import printable
+from miniapm.printable import printable
 
 _TEMPLATE = re.compile(
-    r"\$\{[^}]*\}?|\$\([^)]*\)?|\{\{.*?(?:\}\}|$)|#\{[^}]*\}?|<%.*?(?:%>|$)|\$[A-Za-z_]\w*"
+    r"\$?\{\{.*?(?:\}\}|$)|\$\{[^}]*\}?|\$\([^)]*\)?|#\{[^}]*\}?|<%.*?(?:%>|$)|\$[A-Za-z_]\w*"
 )
 _LONGEST_NAME = 200
 # C0, C1, the Unicode line separators and lone surrogates: none can be meant in a name

@@ -99,10 +99,20 @@ class Deploy(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
 
     @property
+    def name(self) -> str:
+        """What people call it: the version, unless that is only the sha again; else the sha."""
+        version = self.version or self.short_sha
+        is_sha = self._has_hex_sha and len(version) >= 7 and self.git_sha.startswith(version)
+        return self.short_sha if is_sha else version
+
+    @property
     def short_sha(self) -> str:
         """The sha as people write it: hex shas by their first seven characters."""
-        is_hex = len(self.git_sha) >= 7 and not set(self.git_sha) - set("0123456789abcdefABCDEF")
-        return self.git_sha[:7] if is_hex else self.git_sha[:20]
+        return self.git_sha[:7] if self._has_hex_sha else self.git_sha[:20]
+
+    @property
+    def _has_hex_sha(self) -> bool:
+        return len(self.git_sha) >= 7 and not set(self.git_sha) - set("0123456789abcdefABCDEF")
 
 
 def search_text(deploy: Deploy | Announcement, tags: tuple[str, ...]) -> str:

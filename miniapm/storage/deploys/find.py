@@ -1,13 +1,12 @@
-"""Finding deploys: pages of them, one of them, and what stood around them."""
+"""Finding deploys: lists of them, one of them, and where there are any."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from miniapm.domain.deploys.kinds import KindReason, Surroundings, derive_kind
 from miniapm.domain.deploys.values import Deploy
 from miniapm.exceptions import NotFound
 from miniapm.storage.connection import Connection, scalar
 from miniapm.storage.deploys.rows import COLUMNS, to_deploys
+from miniapm.storage.projects import Project
 
 
 class DeployFilter(NamedTuple):
@@ -30,14 +29,6 @@ class Cursor(NamedTuple):
     id: int
 
 
-class ToldDeploy(NamedTuple):
-    """A deploy with what it was and what it replaced."""
-
-    deploy: Deploy
-    kind: KindReason
-    previous_id: int | None
-
-
 def find_deploys(
     connection: Connection,
     project_id: int,
@@ -46,8 +37,8 @@ def find_deploys(
     after: Cursor | None = None,
 ) -> list[Deploy]:
     """At most `limit` deploys, newest first. `hidden` asks for the hidden ones alone."""
-    where = ["project_id = :project_id"]
-    where.append("hidden_at is not null" if wanted.hidden else "hidden_at is null")
+    hidden = "hidden_at is not null" if wanted.hidden else "hidden_at is null"
+    where = ["project_id = :project_id", hidden]
     for name in ("env", "service", "status"):
         if getattr(wanted, name) is not None:
             where.append(f"{name} = :{name}")
@@ -56,7 +47,8 @@ def find_deploys(
     if wanted.until is not None:
         where.append("deployed_at < :until")
     if wanted.query is not None:
-        where.append("search like :pattern escape '\\'")
+        # `like` takes minutes for a text of one letter; this is said the same in every SQL
+        where.append("replace(search, :needle, '') <> search")
     if wanted.tag is not None:
         where.append(
             "exists (select 1 from deploy_tags t where t.project_id = deploys.project_id"
@@ -71,20 +63,13 @@ def find_deploys(
         {
             "project_id": project_id,
             "limit": limit,
-            "pattern": _contains(wanted.query or ""),
+            "needle": (wanted.query or "").casefold(),
             "after_at": after.deployed_at if after else None,
             "after_id": after.id if after else None,
             **wanted._asdict(),
         },
     ).fetchall()
     return to_deploys(connection, project_id, rows)
-
-
-def _contains(text: str) -> str:
-    # SQLite refuses patterns of more than 50,000 bytes; nobody searches for as much
-    text = text[:200]
-    escaped = text.casefold().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"
 
 
 def get_deploy(connection: Connection, project_id: int, deploy_id: int) -> Deploy:
@@ -99,88 +84,16 @@ def get_deploy(connection: Connection, project_id: int, deploy_id: int) -> Deplo
     return to_deploys(connection, project_id, rows)[0]
 
 
-def tell_deploys(connection: Connection, deploys: Sequence[Deploy]) -> list[ToldDeploy]:
-    """Each deploy with its kind; a few index look-ups per deploy, however many there are."""
-    told = []
-    for deploy in deploys:
-        around = _find_surroundings(connection, deploy)
-        previous_id = around.previous.id if around.previous else None
-        told.append(ToldDeploy(deploy, derive_kind(deploy, around), previous_id))
-    return told
-
-
-def _find_surroundings(connection: Connection, deploy: Deploy) -> Surroundings:
-    lane = {
-        "project_id": deploy.project_id,
-        "service": deploy.service,
-        "env": deploy.env,
-        "at": deploy.deployed_at,
-        "id": deploy.id,
-        "git_sha": deploy.git_sha,
-    }
-    previous = find_previous_live(connection, deploy)
-    rows = connection.execute(
-        f"""/* deploys.find_last_attempt */ select {COLUMNS} from deploys
-        where project_id = :project_id and service = :service and env = :env
-            and git_sha = :git_sha and hidden_at is null and (deployed_at, id) < (:at, :id)
-        order by deployed_at desc, id desc limit 1""",
-        lane,
-    ).fetchall()
-    attempts = to_deploys(connection, deploy.project_id, rows)
-    return Surroundings(
-        previous=previous,
-        last_attempt=attempts[0] if attempts else None,
-        own_live_at=_first_live_at(connection, deploy, deploy.git_sha) if attempts else None,
-        previous_live_at=(
-            _first_live_at(connection, deploy, previous.git_sha) if attempts and previous else None
-        ),
-    )
-
-
-def _first_live_at(connection: Connection, before: Deploy, git_sha: str) -> int | None:
-    found = scalar(
-        connection,
-        """/* deploys.first_live_at */ select min(deployed_at) from deploys
-        where project_id = :project_id and service = :service and env = :env
-            and git_sha = :git_sha and status = 'succeeded' and hidden_at is null
-            and (deployed_at, id) < (:at, :id)""",
-        project_id=before.project_id,
-        service=before.service,
-        env=before.env,
-        git_sha=git_sha,
-        at=before.deployed_at,
-        id=before.id,
-    )
-    return None if found is None else int(found)
-
-
-def find_previous_live(connection: Connection, deploy: Deploy) -> Deploy | None:
-    """What was live in its service and env before it."""
-    return _find_neighbour(connection, deploy, "<", "desc")
-
-
-def find_next_live(connection: Connection, deploy: Deploy) -> Deploy | None:
-    """What went live in its service and env after it."""
-    return _find_neighbour(connection, deploy, ">", "asc")
-
-
-def _find_neighbour(connection: Connection, deploy: Deploy, side: str, order: str) -> Deploy | None:
-    rows = connection.execute(
-        f"""/* deploys.find_neighbour */ select {COLUMNS} from deploys
-        where project_id = :project_id and service = :service and env = :env
-            and status = 'succeeded' and hidden_at is null
-            and (deployed_at, id) {side} (:at, :id)
-        order by deployed_at {order}, id {order} limit 1""",
-        {
-            "project_id": deploy.project_id,
-            "service": deploy.service,
-            "env": deploy.env,
-            "at": deploy.deployed_at,
-            "id": deploy.id,
-        },
-    ).fetchall()
-    found = to_deploys(connection, deploy.project_id, rows)
-    return found[0] if found else None
+def get_owner(connection: Connection, deploy_id: int) -> Project:
+    """The project that a deploy belongs to, for callers that may see several."""
+    row = connection.execute(
+        """/* deploys.get_owner */ select p.id, p.slug, p.name, p.created_at
+        from deploys d join projects p on p.id = d.project_id where d.id = :id""",
+        {"id": deploy_id},
+    ).fetchone()
+    if row is None:
+        raise NotFound("There is no such deploy.")
+    return Project(*row)
 
 
 def find_lanes(connection: Connection, project_id: int) -> list[tuple[str, str]]:

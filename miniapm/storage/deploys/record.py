@@ -3,15 +3,16 @@
 import msgspec
 
 from miniapm.clock import DAY, HOUR
-from miniapm.domain.deploys.lifecycle import Match, find_match, fold, open_deploy, time_out
+from miniapm.domain.deploys.lifecycle import fold, open_deploy
+from miniapm.domain.deploys.matching import Match, find_match
 from miniapm.domain.deploys.values import (
     SAME_DEPLOY_WITHIN,
     SHA_PREFIX,
     Announcement,
     Deploy,
 )
-from miniapm.exceptions import Conflict
 from miniapm.storage.connection import Connection, scalar
+from miniapm.storage.deploys.replays import Replay, find_replay, insert_replay
 from miniapm.storage.deploys.rows import (
     COLUMNS,
     insert_commits,
@@ -20,19 +21,10 @@ from miniapm.storage.deploys.rows import (
     update_row,
 )
 
-IDEMPOTENCY_DAYS = 7
 # a sender in a loop must not make each call slower than the one before
 MOST_CANDIDATES = 50
 # what an end may end, however long ago it began
 _OPEN = ("started", "timed_out")
-
-
-class Replay(msgspec.Struct, frozen=True):
-    """What makes a call recognisable when it is sent again: its route, its key, its body."""
-
-    route: str
-    key: str
-    body_hash: bytes
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -54,12 +46,12 @@ def record_announcement(
     Conflict when `replay.key` came with another body before.
     """
     if replay is not None:
-        known = _find_replay(connection, announcement, replay)
+        known = find_replay(connection, announcement, replay)
         if known is not None:
             return Recorded(known, is_new=False)
     recorded = _fold_or_insert(connection, announcement, new_id, timeout)
     if replay is not None:
-        _insert_replay(connection, announcement, replay, recorded.deploy_id)
+        insert_replay(connection, announcement, replay, recorded.deploy_id)
     return recorded
 
 
@@ -192,68 +184,3 @@ def _other_went_live(connection: Connection, announcement: Announcement, match: 
         id=match.deploy.id,
     )
     return found is not None
-
-
-def _find_replay(connection: Connection, announcement: Announcement, replay: Replay) -> int | None:
-    row = connection.execute(
-        """/* idempotency.find */ select body_hash, deploy_id from idempotency
-        where project_id = :project_id and route = :route and key = :key
-            and created_at > :forgotten""",
-        {
-            "project_id": announcement.project_id,
-            "route": replay.route,
-            "key": replay.key,
-            "forgotten": announcement.received_at - IDEMPOTENCY_DAYS * DAY,
-        },
-    ).fetchone()
-    if row is None:
-        return None
-    if row["body_hash"] != replay.body_hash:
-        raise Conflict("This Idempotency-Key came with another body before; use a new key.")
-    return int(row["deploy_id"])
-
-
-def _insert_replay(
-    connection: Connection, announcement: Announcement, replay: Replay, deploy_id: int
-) -> None:
-    connection.execute(
-        """/* idempotency.insert */ insert into idempotency
-            (project_id, route, key, body_hash, deploy_id, created_at)
-        values (:project_id, :route, :key, :body_hash, :deploy_id, :created_at)
-        on conflict (project_id, route, key) do update set
-            body_hash = excluded.body_hash, deploy_id = excluded.deploy_id,
-            created_at = excluded.created_at""",
-        {
-            "project_id": announcement.project_id,
-            "route": replay.route,
-            "key": replay.key,
-            "body_hash": replay.body_hash,
-            "deploy_id": deploy_id,
-            "created_at": announcement.received_at,
-        },
-    )
-
-
-def delete_replays_before(connection: Connection, instant: int) -> int:
-    """Forgets idempotency keys from before `instant`; how many."""
-    return connection.execute(
-        "/* idempotency.delete_before */ delete from idempotency where created_at < :instant",
-        {"instant": instant},
-    ).rowcount
-
-
-def time_out_started(connection: Connection, timeout: int, now: int) -> int:
-    """Ends the deploys whose end never came; how many.
-
-    Counts from the start and from when we last heard of it, whichever is later, so that a start
-    that arrives late still has its hour.
-    """
-    rows = connection.execute(
-        f"""/* deploys.find_overdue */ select {COLUMNS} from deploys
-        where status = 'started' and updated_at <= :overdue and deployed_at <= :overdue""",
-        {"overdue": now - timeout},
-    ).fetchall()
-    for row in rows:
-        for deploy in to_deploys(connection, row["project_id"], [row]):
-            update_row(connection, time_out(deploy, timeout, now))
-    return len(rows)

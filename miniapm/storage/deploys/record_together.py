@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from miniapm.domain.deploys.lifecycle import open_deploy
 from miniapm.domain.deploys.values import SAME_DEPLOY_WITHIN, Announcement
 from miniapm.storage.connection import Connection, scalar
-from miniapm.storage.deploys.record import Recorded, Replay
+from miniapm.storage.deploys.record import Recorded
+from miniapm.storage.deploys.replays import Replay
 from miniapm.storage.deploys.rows import insert_rows
 
 RecordCall = tuple[Announcement, int, int, Replay | None]

@@ -3,27 +3,14 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from miniapm.domain.deploys.kinds import derive_kind
+from miniapm.domain.deploys.shown import ShownDeploy
 from miniapm.domain.deploys.values import Commit, Deploy
-from miniapm.exceptions import NotFound
 from miniapm.storage.connection import Connection
-from miniapm.storage.deploys.find import (
-    Cursor,
-    DeployFilter,
-    ToldDeploy,
-    find_deploys,
-    get_deploy,
-    tell_deploys,
-)
+from miniapm.storage.deploys.find import Cursor, DeployFilter, find_deploys, get_deploy
 from miniapm.storage.deploys.rows import find_commits
+from miniapm.storage.deploys.surroundings import find_surroundings
 from miniapm.storage.deploys.titles import find_titles
-from miniapm.storage.projects import Project
-
-
-class ShownDeploy(NamedTuple):
-    """`title` is the one given, else the first line of the head commit's message."""
-
-    told: ToldDeploy
-    title: str | None
 
 
 class ShownPage(NamedTuple):
@@ -65,18 +52,10 @@ def get_shown(connection: Connection, project_id: int, deploy_id: int) -> Deploy
 def show_deploys(connection: Connection, deploys: Sequence[Deploy]) -> list[ShownDeploy]:
     """Each of `deploys` with what is derived from the others."""
     titles = find_titles(connection, deploys)
-    return [
-        ShownDeploy(told, titles.get(told.deploy.id)) for told in tell_deploys(connection, deploys)
-    ]
+    return [_show(connection, deploy, titles.get(deploy.id)) for deploy in deploys]
 
 
-def get_owner(connection: Connection, deploy_id: int) -> Project:
-    """The project that a deploy belongs to, for callers that may see several."""
-    row = connection.execute(
-        """/* deploys.get_owner */ select p.id, p.slug, p.name, p.created_at
-        from deploys d join projects p on p.id = d.project_id where d.id = :id""",
-        {"id": deploy_id},
-    ).fetchone()
-    if row is None:
-        raise NotFound("There is no such deploy.")
-    return Project(*row)
+def _show(connection: Connection, deploy: Deploy, title: str | None) -> ShownDeploy:
+    around = find_surroundings(connection, deploy)
+    previous_id = around.previous.id if around.previous else None
+    return ShownDeploy(deploy, derive_kind(deploy, around), previous_id, title)

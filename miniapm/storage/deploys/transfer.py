@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
@@ -15,7 +15,7 @@ from miniapm.domain.deploys.exported import ExportedDeploy
 from miniapm.domain.deploys.values import Announcement
 from miniapm.domain.ids import IdMaker
 from miniapm.storage.connection import Connection, open_connection, scalar
-from miniapm.storage.deploys.record import record_announcement
+from miniapm.storage.deploys.record import Recorded, record_announcement
 from miniapm.storage.deploys.rows import (
     COLUMNS,
     find_commits,
@@ -26,13 +26,6 @@ from miniapm.storage.deploys.rows import (
 from miniapm.storage.migrations import migrate
 
 PAGE = 500
-
-
-class Stored(NamedTuple):
-    """Where an imported deploy ended up."""
-
-    deploy_id: int
-    is_new: bool
 
 
 def find_all_deploys(
@@ -74,23 +67,22 @@ def record_lines(
     lines: Sequence[Announcement | ExportedDeploy],
     make_id: IdMaker,
     timeout: int,
-) -> list[Stored]:
+) -> list[Recorded]:
     """Stores what is new among `lines`, in their order; `timeout` in µs is `deploys.timeout`."""
     stored = []
     for line in lines:
         if isinstance(line, ExportedDeploy):
             stored.append(_put_back(connection, line, make_id))
         else:
-            recorded = record_announcement(connection, line, make_id(), timeout)
-            stored.append(Stored(recorded.deploy_id, recorded.is_new))
+            stored.append(record_announcement(connection, line, make_id(), timeout))
     return stored
 
 
-def _put_back(connection: Connection, exported: ExportedDeploy, make_id: IdMaker) -> Stored:
+def _put_back(connection: Connection, exported: ExportedDeploy, make_id: IdMaker) -> Recorded:
     deploy = exported.deploy
-    known = _find_known(connection, exported)
+    known = _find_exported(connection, exported)
     if known is not None:
-        return Stored(known, is_new=False)
+        return Recorded(known, is_new=False)
     # an id is one deploy's in all projects: where it is taken, the copy gets another
     taken = scalar(
         connection, "/* deploys.find_id */ select 1 from deploys where id = :id", id=deploy.id
@@ -99,15 +91,15 @@ def _put_back(connection: Connection, exported: ExportedDeploy, make_id: IdMaker
         deploy = msgspec.structs.replace(deploy, id=make_id())
     insert_row(connection, deploy)
     insert_commits(connection, deploy.project_id, deploy.id, exported.commits)
-    return Stored(deploy.id, is_new=True)
+    return Recorded(deploy.id, is_new=True)
 
 
-def _find_known(connection: Connection, exported: ExportedDeploy) -> int | None:
+def _find_exported(connection: Connection, exported: ExportedDeploy) -> int | None:
     """The same deploy here: by either id, else by place, revision and time."""
     deploy = exported.deploy
     found = scalar(
         connection,
-        """/* deploys.find_known */ select id from deploys
+        """/* deploys.find_exported */ select id from deploys
         where project_id = :project_id and id = :id
         union all
         select id from deploys

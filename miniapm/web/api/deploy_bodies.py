@@ -6,11 +6,11 @@ import msgspec
 from msgspec import Meta
 
 from miniapm.clock import to_rfc3339
-from miniapm.domain.deploys.told import to_changed_fields, to_commit_fields, to_json_fields
+from miniapm.domain.deploys.shown import to_changed_fields, to_commit_fields, to_json_fields
 from miniapm.domain.deploys.values import Kind, Source, Status
 from miniapm.storage.deploys.change import Change
 from miniapm.storage.deploys.find import DeployFilter
-from miniapm.storage.deploys.shown import DeployWithCommits, ShownDeploy, ShownPage
+from miniapm.storage.deploys.shown import DeployWithCommits, ShownPage
 from miniapm.storage.projects import Project
 from miniapm.web.api.queries import ListQuery, Name, Problems, Words, read_since, read_until
 from miniapm.web.cursors import encode_cursor
@@ -144,21 +144,16 @@ def to_filter(query: DeployQuery, problems: Problems) -> DeployFilter:
 
 def to_list(page: ShownPage, project: Project, base_url: str) -> DeployList:
     return DeployList(
-        [DeployBody(**_fields(shown, project, base_url)) for shown in page.deploys],
+        [DeployBody(**to_json_fields(shown, project.slug, base_url)) for shown in page.deploys],
         None if page.after is None else encode_cursor(page.after),
     )
 
 
 def to_body(found: DeployWithCommits, project: Project, base_url: str) -> DeployWithCommitsBody:
     return DeployWithCommitsBody(
-        **_fields(found.shown, project, base_url),
+        **to_json_fields(found.shown, project.slug, base_url),
         commits=[CommitBody(**to_commit_fields(commit)) for commit in found.commits],
     )
-
-
-def _fields(shown: ShownDeploy, project: Project, base_url: str) -> dict[str, Any]:
-    deploy, kind, previous_id = shown.told
-    return to_json_fields(deploy, kind, previous_id, shown.title, project.slug, base_url)
 
 
 def to_changes(changes: list[Change]) -> ChangeList:

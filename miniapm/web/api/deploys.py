@@ -10,12 +10,11 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from miniapm.domain.deploys.payload import explain
+from miniapm.domain.deploys.explaining import explain
 from miniapm.domain.deploys.values import Deploy
 from miniapm.domain.ids import parse_id
 from miniapm.domain.keys import DEPLOYS_ADMIN
 from miniapm.exceptions import Forbidden, Invalid, NotFound
-from miniapm.storage.audit import Act
 from miniapm.storage.deploys.change import (
     Changed,
     edit_deploy,
@@ -24,9 +23,10 @@ from miniapm.storage.deploys.change import (
     restore_deploy,
     undo_change,
 )
-from miniapm.storage.deploys.find import get_deploy
-from miniapm.storage.deploys.shown import find_shown, get_owner, get_shown
+from miniapm.storage.deploys.find import get_deploy, get_owner
+from miniapm.storage.deploys.shown import find_shown, get_shown
 from miniapm.storage.projects import Project
+from miniapm.web.addresses import base_url
 from miniapm.web.api.deploy_bodies import (
     DeployQuery,
     UndoPayload,
@@ -36,7 +36,7 @@ from miniapm.web.api.deploy_bodies import (
     to_list,
 )
 from miniapm.web.api.queries import Problems, choose_project, read_cursor, read_query
-from miniapm.web.auth import Caller, base_url
+from miniapm.web.auth import Caller
 from miniapm.web.json_answers import answer_json, read_object
 
 
@@ -143,9 +143,9 @@ def _refuse_foreign(caller: Caller, deploy: Deploy) -> None:
 async def _change(
     caller: Caller, place: Place, change: Callable[..., Changed], *values: Any
 ) -> None:
-    context = caller.context
-    act = Act(caller.actor, context.clock(), context.make_id)
-    await context.database.write(change, act, place.project.id, place.deploy.id, *values)
+    await caller.context.database.write(
+        change, caller.make_act(), place.project.id, place.deploy.id, *values
+    )
 
 
 async def _answer(request: Request, caller: Caller, place: Place) -> Response:

@@ -7,11 +7,11 @@ import msgspec
 from msgspec import Meta
 from starlette.requests import Request
 
-from miniapm.domain.deploys.payload import summarise
+from miniapm.domain.deploys.explaining import summarise
 from miniapm.domain.instants import parse_instant
-from miniapm.domain.names import suggest
-from miniapm.domain.strict_json import printable
+from miniapm.domain.names import MOST_GUESSES, suggest
 from miniapm.exceptions import Invalid
+from miniapm.printable import printable
 from miniapm.storage.deploys.find import Cursor
 from miniapm.storage.projects import Project
 from miniapm.web.auth import Caller, find_visible_projects
@@ -58,7 +58,8 @@ def read_query(request: Request, query_type: type[Query], problems: Problems) ->
     for name, text in request.query_params.multi_items():
         if name not in fields:
             shown = printable(name)
-            problems[shown] = f"is no parameter of this list{suggest(shown, fields)}"
+            guess = suggest(shown, fields) if len(problems) < MOST_GUESSES else ""
+            problems[shown] = f"is no parameter of this list{guess}"
         elif name in seen:
             problems[name] = "is given twice"
         elif text:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from starlette.types import Receive, Scope, Send
 
+from miniapm.domain.authorization import read_secret
 from miniapm.domain.keys import Key
 from miniapm.exceptions import Invalid, MethodNotAllowed, MiniapmError
 from miniapm.storage.refusals import KEPT_BODY_BYTES
@@ -59,9 +60,7 @@ class Call:
         return key
 
     def _secret(self) -> str:
-        header = self.headers.get(b"authorization", b"").decode("latin-1").strip()
-        scheme, _, rest = header.partition(" ")
-        return rest.strip() if scheme.lower() == "bearer" else header
+        return read_secret(self.headers.get(b"authorization", b"").decode("latin-1"))
 
     async def read_body(self, limit: int) -> bytes:
         headers = self.headers

@@ -3,11 +3,12 @@
 import hashlib
 
 from miniapm.domain.deploys.deployments import parse_deployment
-from miniapm.domain.deploys.payload import Defaults, parse_deploy
+from miniapm.domain.deploys.reading import Defaults, parse_deploy
 from miniapm.domain.deploys.values import DEFAULT_ENV, Announcement
 from miniapm.domain.keys import DEPLOYS_WRITE, Key
 from miniapm.exceptions import Forbidden, MiniapmError, Unauthorized
-from miniapm.storage.deploys.record import Recorded, Replay, record_announcement
+from miniapm.storage.deploys.record import Recorded, record_announcement
+from miniapm.storage.deploys.replays import Replay
 from miniapm.web.context import Context
 from miniapm.web.errors import Internal, error_json
 from miniapm.web.ingest.calls import Answer, Call, sized

@@ -5,13 +5,11 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from miniapm.domain.users import MIN_PASSWORD, User, check_password
+from miniapm.domain.users import MIN_PASSWORD, User
 from miniapm.exceptions import Unauthorized
-from miniapm.storage.audit import Act
-from miniapm.storage.sign_in import change_password, find_credentials
+from miniapm.storage.sessions import change_password, find_credentials
 from miniapm.web.auth import Caller, find_visible_projects
-from miniapm.web.faults import find_faults
-from miniapm.web.forms import Form, read_form
+from miniapm.web.forms import find_password_faults, read_form
 from miniapm.web.rate_limits import caller_address
 from miniapm.web.render import render
 from miniapm.web.sessions import answer_signed_in
@@ -46,22 +44,15 @@ async def post_password(request: Request, caller: Caller) -> Response:
     form = await read_form(request)
     found = await context.database.read(find_credentials, user.name)
     stored = found.password_hash if found else ""
-    faults = _find_faults(form)
+    faults = find_password_faults(form)
     if not await context.passwords.verify(stored, form.get("old", "")):
         faults["old"] = "is not your password"
     if faults:
         return await _show(request, caller, faults)
     hashed = await context.passwords.hash(form["password"])
-    act = Act(user.name, context.clock(), context.make_id)
+    act = caller.make_act()
     token = await context.database.write(change_password, act, user, stored, hashed)
     return answer_signed_in(request, context, token, "/account?changed")
-
-
-def _find_faults(form: Form) -> dict[str, str]:
-    faults = find_faults(check_password, form.get("password", ""))
-    if form.get("password") != form.get("repeated"):
-        faults.setdefault("repeated", "differs from the first")
-    return faults
 
 
 def _signed_in(caller: Caller) -> User:

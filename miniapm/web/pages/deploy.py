@@ -6,31 +6,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from miniapm.domain.deploys.repositories import Repository, read_repository
+from miniapm.domain.deploys.shown import ShownDeploy
 from miniapm.domain.deploys.values import ENDS, Commit, Deploy
 from miniapm.domain.ids import parse_id
 from miniapm.exceptions import NotFound
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.change import Change, find_changes
-from miniapm.storage.deploys.find import (
-    ToldDeploy,
-    find_latest_change,
-    find_next_live,
-    find_previous_live,
-    get_deploy,
-    tell_deploys,
-)
-from miniapm.storage.deploys.rows import find_commits
-from miniapm.storage.deploys.titles import find_titles
+from miniapm.storage.deploys.find import find_latest_change
+from miniapm.storage.deploys.shown import get_shown
+from miniapm.storage.deploys.surroundings import find_next_live, find_previous_live
+from miniapm.storage.keys import find_keys
 from miniapm.web.auth import Caller
 from miniapm.web.pages.deploy_changes import ToldChange, tell_changes
 from miniapm.web.pages.deploy_form import Draft, Field, make_fields
-from miniapm.web.pages.told import (
+from miniapm.web.pages.deploy_words import (
     KIND_WORDS,
-    SOURCE_WORDS,
     STATUS_WORDS,
     first_line,
     is_production,
-    name_of,
+    tell_sources,
 )
 from miniapm.web.render import render
 from miniapm.web.time_zone import find_zone
@@ -61,17 +55,17 @@ class Neighbour:
 class Found:
     """What one look at the database gave."""
 
-    told: ToldDeploy
-    title: str
+    shown: ShownDeploy
+    commits: list[Commit]
     previous: Deploy | None
     next: Deploy | None
-    commits: list[Commit]
     changes: list[Change]
     change: int
+    key_names: dict[int, str]
 
 
 @dataclass(frozen=True, slots=True)
-class DeployPage:
+class DeployView:
     """`fields` is empty for those who may not edit; `notice` names the change just made."""
 
     deploy: Deploy
@@ -116,22 +110,22 @@ async def show_deploy(
     """The page; with `draft`, the form as it was sent, and what was wrong with it."""
     project = caller.its_project
     found = await caller.context.database.read(_find, project.id, deploy_id_of(request))
-    deploy = found.told.deploy
+    deploy = found.shown.deploy
     zone = find_zone(request)
     changes = tell_changes(found.changes, zone)
     notice, notice_change_id = _find_notice(request, changes)
     repository = read_repository(deploy.repository)
     may_edit = caller.may("member")
-    page = DeployPage(
+    view = DeployView(
         deploy=deploy,
-        name=name_of(deploy),
-        title=found.title,
+        name=deploy.name,
+        title=found.shown.title or "",
         status_words=STATUS_WORDS[deploy.status],
-        kind=KIND_WORDS[found.told.kind.kind],
-        reason=found.told.kind.reason,
+        kind=KIND_WORDS[found.shown.kind.kind],
+        reason=found.shown.kind.reason,
         is_production=is_production(deploy.env),
         duration=_duration(deploy),
-        sources=", ".join(SOURCE_WORDS[source] for source in deploy.sources),
+        sources=tell_sources(deploy, found.key_names),
         repository=repository,
         commit_link=_commit_link(repository, deploy.git_sha),
         compare_link=_compare_link(repository, found.previous, deploy),
@@ -146,20 +140,20 @@ async def show_deploy(
         fields=make_fields(deploy, zone, draft) if may_edit else (),
         trouble=draft.trouble if draft else "",
     )
-    return render(request, caller, "deploy.html", page, status)
+    return render(request, caller, "deploy.html", view, status)
 
 
 def _find(connection: Connection, project_id: int, deploy_id: int) -> Found:
-    deploy = get_deploy(connection, project_id, deploy_id)
-    [told] = tell_deploys(connection, [deploy])
+    found = get_shown(connection, project_id, deploy_id)
+    deploy = found.shown.deploy
     return Found(
-        told=told,
-        title=find_titles(connection, [deploy]).get(deploy_id, ""),
+        shown=found.shown,
+        commits=found.commits,
         previous=find_previous_live(connection, deploy),
         next=find_next_live(connection, deploy),
-        commits=find_commits(connection, project_id, deploy_id),
         changes=find_changes(connection, project_id, deploy_id),
         change=find_latest_change(connection, project_id),
+        key_names={key.id: key.name for key in find_keys(connection, project_id)},
     )
 
 
@@ -182,7 +176,7 @@ def _duration(deploy: Deploy) -> int | None:
 
 
 def _neighbour(deploy: Deploy | None) -> Neighbour | None:
-    return None if deploy is None else Neighbour(deploy.id, name_of(deploy), deploy.deployed_at)
+    return None if deploy is None else Neighbour(deploy.id, deploy.name, deploy.deployed_at)
 
 
 def _commit_link(repository: Repository | None, sha: str) -> str:

@@ -7,11 +7,10 @@ from starlette.responses import RedirectResponse, Response
 
 from miniapm.domain.ids import parse_id
 from miniapm.exceptions import Conflict, Invalid, NotFound
-from miniapm.storage.audit import Act
 from miniapm.storage.deploys.change import Changed, hide_deploy, restore_deploy, undo_change
 from miniapm.web.auth import Caller
+from miniapm.web.filters import kept_query
 from miniapm.web.forms import read_form
-from miniapm.web.kept import kept_query
 from miniapm.web.pages.deploy import deploy_id_of, show_deploy
 from miniapm.web.pages.deploy_form import refuse, save_form
 from miniapm.web.time_zone import find_zone
@@ -23,7 +22,7 @@ async def post_edit(request: Request, caller: Caller) -> Response:
     project, database = caller.its_project, caller.context.database
     try:
         changed = await database.write(
-            save_form, _act(caller), project.id, deploy_id, form, find_zone(request)
+            save_form, caller.make_act(), project.id, deploy_id, form, find_zone(request)
         )
     except (Invalid, Conflict) as error:
         return await show_deploy(request, caller, refuse(form, error), error.status)
@@ -32,14 +31,14 @@ async def post_edit(request: Request, caller: Caller) -> Response:
 
 async def post_hide(request: Request, caller: Caller) -> Response:
     changed = await caller.context.database.write(
-        hide_deploy, _act(caller), caller.its_project.id, deploy_id_of(request)
+        hide_deploy, caller.make_act(), caller.its_project.id, deploy_id_of(request)
     )
     return _back(request, caller, changed)
 
 
 async def post_restore(request: Request, caller: Caller) -> Response:
     changed = await caller.context.database.write(
-        restore_deploy, _act(caller), caller.its_project.id, deploy_id_of(request)
+        restore_deploy, caller.make_act(), caller.its_project.id, deploy_id_of(request)
     )
     return _back(request, caller, changed)
 
@@ -51,13 +50,9 @@ async def post_undo(request: Request, caller: Caller) -> Response:
     if change_id is None:
         raise NotFound("There is no such change of this deploy.")
     changed = await caller.context.database.write(
-        undo_change, _act(caller), caller.its_project.id, deploy_id, change_id
+        undo_change, caller.make_act(), caller.its_project.id, deploy_id, change_id
     )
     return _back(request, caller, changed, "undone")
-
-
-def _act(caller: Caller) -> Act:
-    return Act(caller.actor, caller.context.clock(), caller.context.make_id)
 
 
 def _back(request: Request, caller: Caller, changed: Changed, what: str = "changed") -> Response:

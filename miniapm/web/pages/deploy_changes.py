@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from miniapm.storage.deploys.change import Change
-from miniapm.web.pages.told import LABELS, STATUS_WORDS, first_line
+from miniapm.web.pages.deploy_words import LABELS, STATUS_WORDS, first_line
 from miniapm.web.time_zone import Zone
-from miniapm.web.told_times import tell_instant
+from miniapm.web.times import tell_instant
 
 _NOTHING = "nothing"
 

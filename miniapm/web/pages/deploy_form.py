@@ -10,9 +10,9 @@ from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.change import Changed, edit_deploy
 from miniapm.storage.deploys.find import get_deploy
 from miniapm.web.forms import Form
-from miniapm.web.pages.told import LABELS, STATUS_WORDS
+from miniapm.web.pages.deploy_words import LABELS, STATUS_WORDS
 from miniapm.web.time_zone import Zone
-from miniapm.web.told_times import tell_iso
+from miniapm.web.times import tell_iso
 
 _HINTS = {
     "timestamp": "When it was live, or failed; while it runs, when it began. ISO 8601.",
@@ -25,12 +25,12 @@ _LONGEST = {"env": 100, "service": 100, "tags": 6000, "url": 2000, "repository":
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field. `options` makes it a menu; `error` says what is wrong with `value`."""
+    """One field. `options` makes it a menu; `fault` says what is wrong with `value`."""
 
     name: str
     label: str
     value: str
-    error: str = ""
+    fault: str = ""
     hint: str = ""
     longest: int = 200
     options: tuple[tuple[str, str], ...] = ()
@@ -41,7 +41,7 @@ class Draft:
     """A form that was not taken: what was entered, and why not."""
 
     form: Form
-    errors: dict[str, str]
+    faults: dict[str, str]
     trouble: str
 
 
@@ -56,13 +56,13 @@ def make_fields(deploy: Deploy, zone: Zone, draft: Draft | None) -> tuple[Field,
     """The form's fields with what is stored, or what was entered in `draft`."""
     values = _values(deploy, zone)
     entered = draft.form if draft else {}
-    errors = draft.errors if draft else {}
+    faults = draft.faults if draft else {}
     return tuple(
         Field(
             name=name,
             label=LABELS[name],
             value=entered.get(name, values[name]),
-            error=errors.get(name, ""),
+            fault=faults.get(name, ""),
             hint=_HINTS.get(name, ""),
             longest=_LONGEST.get(name, 200),
             options=_status_options(deploy) if name == "status" else (),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from miniapm.storage.connection import Connection
 from miniapm.storage.refusals import UNKNOWN_PROJECT, find_refusals
-from miniapm.web.pages.refused import RefusalRow, tell_refusal
+from miniapm.web.pages.refusals import RefusalRow, tell_refusal
 
 _SHOWN_REFUSALS = 8
 

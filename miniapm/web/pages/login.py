@@ -12,20 +12,13 @@ from starlette.responses import RedirectResponse, Response
 
 from miniapm.domain.names import clean_name
 from miniapm.domain.tokens import hash_token
-from miniapm.domain.users import MIN_PASSWORD, User, check_password
+from miniapm.domain.users import MIN_PASSWORD, User
 from miniapm.storage.audit import Act
-from miniapm.storage.sign_in import (
-    VoidLink,
-    find_credentials,
-    get_link,
-    make_first_admin,
-    sign_in,
-    use_link,
-)
-from miniapm.storage.users import count_users, delete_session
+from miniapm.storage.login_links import VoidLink, get_link, make_first_admin, use_link
+from miniapm.storage.sessions import delete_session, find_credentials, sign_in
+from miniapm.storage.users import count_users
 from miniapm.web.auth import Caller
-from miniapm.web.faults import find_faults
-from miniapm.web.forms import local_path, read_form
+from miniapm.web.forms import find_faults, find_password_faults, local_path, read_form
 from miniapm.web.rate_limits import caller_address
 from miniapm.web.render import render
 from miniapm.web.sessions import answer_signed_in, answer_signed_out, session_hash
@@ -156,9 +149,7 @@ async def post_first_admin(request: Request, caller: Caller) -> Response:
     link = await context.database.read(get_link, hashed, context.clock())
     if link.user is not None:
         raise VoidLink
-    faults = find_faults(clean_name, name, "user") | find_faults(check_password, password)
-    if password != form.get("repeated", ""):
-        faults.setdefault("repeated", "differs from the first")
+    faults = find_faults(clean_name, name, "user") | find_password_faults(form)
     if faults:
         return _ask_first_admin(request, caller, FirstAdminView(token, name, faults))
     password_hash = await context.passwords.hash(password)

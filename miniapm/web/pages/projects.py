@@ -6,11 +6,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from miniapm.exceptions import Conflict, Invalid
-from miniapm.storage.audit import Act
 from miniapm.storage.projects import Project, create_project
 from miniapm.web.auth import Caller, find_visible_projects
+from miniapm.web.filters import kept_query
 from miniapm.web.forms import read_form
-from miniapm.web.kept import kept_query
 from miniapm.web.render import render
 
 
@@ -42,7 +41,7 @@ async def post_project(request: Request, caller: Caller) -> Response:
     """Makes a project and goes to it."""
     context = caller.context
     name = (await read_form(request)).get("name", "")
-    act = Act(caller.actor, context.clock(), context.make_id)
+    act = caller.make_act()
     try:
         project = await context.database.write(create_project, act, name)
     except (Invalid, Conflict) as error:

@@ -15,18 +15,18 @@ from miniapm.domain.keys import DEFAULT_SCOPES, SCOPES, Key
 from miniapm.domain.names import clean_name
 from miniapm.domain.users import User
 from miniapm.exceptions import Invalid, NotFound
-from miniapm.storage.audit import Act, AuditEntry
+from miniapm.storage.audit import AuditEntry
 from miniapm.storage.keys import IssuedKey, issue_key, revoke_key, rotate_key
 from miniapm.storage.refusals import KEPT_PER_PROJECT
 from miniapm.storage.settings import find_settings
-from miniapm.web.auth import Caller, base_url
-from miniapm.web.faults import find_faults
-from miniapm.web.forms import Form, read_form
-from miniapm.web.pages.refused import RefusalRow, tell_refusal
+from miniapm.web.addresses import base_url
+from miniapm.web.auth import Caller
+from miniapm.web.forms import Form, find_faults, read_form
+from miniapm.web.pages.refusals import RefusalRow, tell_refusal
 from miniapm.web.render import render
 from miniapm.web.snippets import Snippet, list_snippets
 
-FIRST_REFUSALS = 20
+FIRST_REFUSALS = 10
 SCOPE_WORDS = {
     "deploys:write": "records deploys and corrects those it recorded",
     "deploys:admin": "corrects, hides and restores every deploy",
@@ -135,7 +135,7 @@ async def post_key(request: Request, caller: Caller) -> Response:
     form = _read_key_form(await read_form(request))
     if form.faults:
         return await _show(request, caller, form)
-    act = Act(caller.actor, context.clock(), context.make_id)
+    act = caller.make_act()
     lifetime = EXPIRIES[form.expires]
     issued = await context.database.write(
         issue_key,
@@ -175,7 +175,7 @@ async def post_rotation(request: Request, caller: Caller) -> Response:
     overlap = OVERLAPS.get((await read_form(request)).get("overlap", ""))
     if overlap is None:
         raise Invalid(f"The overlap must be one of {', '.join(OVERLAPS)}.")
-    act = Act(caller.actor, context.clock(), context.make_id)
+    act = caller.make_act()
     issued = await context.database.write(rotate_key, act, key_id, overlap, caller.its_project.id)
     return await _show_new(request, caller, issued, act.at + overlap)
 
@@ -183,7 +183,7 @@ async def post_rotation(request: Request, caller: Caller) -> Response:
 async def post_revocation(request: Request, caller: Caller) -> Response:
     """Ends a key now."""
     context = caller.context
-    act = Act(caller.actor, context.clock(), context.make_id)
+    act = caller.make_act()
     await context.database.write(revoke_key, act, _key_id(request), caller.its_project.id)
     await context.keyring.refresh()
     return RedirectResponse(f"/p/{caller.its_project.slug}/settings#keys", 303)

@@ -1,11 +1,14 @@
 """Choosing the time zone by hand, for browsers without scripts or people who travel."""
 
+from dataclasses import dataclass
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from miniapm.clock import DAY, SECOND
 from miniapm.exceptions import Invalid
-from miniapm.web.auth import Caller, is_secure
+from miniapm.web.addresses import is_secure
+from miniapm.web.auth import Caller
 from miniapm.web.forms import local_path, read_form
 from miniapm.web.render import render
 from miniapm.web.time_zone import ZONE_COOKIE, find_zone_names, make_zone
@@ -13,11 +16,16 @@ from miniapm.web.time_zone import ZONE_COOKIE, find_zone_names, make_zone
 _KEPT_SECONDS = 400 * DAY // SECOND
 
 
+@dataclass(frozen=True, slots=True)
+class TimeZoneView:
+    """The zones to choose from. `next` is where the person came from."""
+
+    names: list[str]
+    next: str
+
+
 async def get_time_zone(request: Request, caller: Caller) -> Response:
-    view = {
-        "names": sorted(find_zone_names()),
-        "next": local_path(request.query_params.get("next")),
-    }
+    view = TimeZoneView(sorted(find_zone_names()), local_path(request.query_params.get("next")))
     return render(request, caller, "time_zone.html", view)
 
 

@@ -7,25 +7,25 @@ from itertools import groupby
 from starlette.requests import Request
 from starlette.responses import Response
 
+from miniapm.domain.deploys.shown import ShownDeploy
 from miniapm.domain.deploys.values import Status
 from miniapm.storage.connection import Connection
-from miniapm.storage.deploys.find import (
-    Cursor,
-    ToldDeploy,
-    find_deploys,
-    find_lanes,
-    find_latest_change,
-    tell_deploys,
-)
-from miniapm.storage.deploys.titles import find_titles
-from miniapm.web.auth import Caller, base_url
+from miniapm.storage.deploys.find import find_lanes, find_latest_change
+from miniapm.storage.deploys.shown import ShownPage, find_shown
+from miniapm.web.addresses import base_url
+from miniapm.web.auth import Caller
 from miniapm.web.cursors import encode_cursor
+from miniapm.web.filters import RANGES, PageFilter, read_filter
+from miniapm.web.pages.deploy_words import (
+    KIND_WORDS,
+    STATUS_WORDS,
+    first_line,
+    is_production,
+)
 from miniapm.web.pages.empty import EmptyState, find_empty_state
-from miniapm.web.pages.filters import RANGES, PageFilter, read_filter
-from miniapm.web.pages.told import KIND_WORDS, STATUS_WORDS, first_line, is_production, name_of
 from miniapm.web.render import render
 from miniapm.web.time_zone import Zone, find_zone
-from miniapm.web.told_times import tell_day
+from miniapm.web.times import tell_day
 
 PAGE_SIZE = 50
 _SHOWN_TAGS = 3
@@ -33,7 +33,7 @@ _SHOWN_TAGS = 3
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One deploy. `sha` is "" where `name` is the sha already; `kind` is "" for a plain deploy."""
+    """One deploy. `sha` is "" where `name` says it already; `kind` is "" for a plain deploy."""
 
     id: int
     at: int
@@ -64,15 +64,13 @@ class Day:
 class Found:
     """What one look at the database gave; `change` is the newest change that it saw."""
 
-    told: list[ToldDeploy]
-    titles: dict[int, str]
-    older: str
+    page: ShownPage
     lanes: list[tuple[str, str]]
     change: int
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline:
+class TimelineView:
     """`older` and `newest` are queries of this page, "" where there is none."""
 
     filter: PageFilter
@@ -101,34 +99,28 @@ async def get_timeline(request: Request, caller: Caller) -> Response:
             base_url(request, caller.context),
             with_unknown=caller.may("admin"),
         )
-    page = Timeline(
+    after = found.page.after
+    view = TimelineView(
         filter=wanted,
         envs=_choices((env for _, env in found.lanes), wanted.env),
         services=_choices((service for service, _ in found.lanes), wanted.service),
         statuses=tuple(STATUS_WORDS.items()),
         ranges=RANGES,
         days=_group(found, find_zone(request), now),
-        older=wanted.query(cursor=found.older) if found.older else "",
+        older=wanted.query(cursor=encode_cursor(after)) if after is not None else "",
         newest=wanted.query() or "?" if wanted.cursor else "",
         change=found.change,
         may_restore=caller.may("member"),
         empty=empty,
     )
-    return render(request, caller, "timeline.html", page)
+    return render(request, caller, "timeline.html", view)
 
 
 def _find(connection: Connection, project_id: int, wanted: PageFilter, now: int) -> Found:
-    deploys = find_deploys(
-        connection, project_id, wanted.to_deploys(now), PAGE_SIZE + 1, wanted.to_cursor()
-    )
-    shown = deploys[:PAGE_SIZE]
-    older = ""
-    if len(deploys) > PAGE_SIZE:
-        older = encode_cursor(Cursor(shown[-1].deployed_at, shown[-1].id))
     return Found(
-        told=tell_deploys(connection, shown),
-        titles=find_titles(connection, shown),
-        older=older,
+        page=find_shown(
+            connection, project_id, wanted.to_deploys(now), PAGE_SIZE, wanted.to_cursor()
+        ),
         lanes=find_lanes(connection, project_id),
         change=find_latest_change(connection, project_id),
     )
@@ -141,27 +133,27 @@ def _choices(values: Iterable[str], chosen: str) -> tuple[str, ...]:
 
 def _group(found: Found, zone: Zone, now: int) -> tuple[Day, ...]:
     today = zone.local(now).date()
-    rows = (_tell(told, found.titles) for told in found.told)
+    rows = (_tell(shown) for shown in found.page.deploys)
     by_day = groupby(rows, key=lambda row: zone.local(row.at).date())
     return tuple(Day(tell_day(day, today), tuple(group)) for day, group in by_day)
 
 
-def _tell(told: ToldDeploy, titles: dict[int, str]) -> Row:
-    deploy = told.deploy
+def _tell(shown: ShownDeploy) -> Row:
+    deploy = shown.deploy
     return Row(
         id=deploy.id,
         at=deploy.deployed_at,
         status=deploy.status,
         status_words=STATUS_WORDS[deploy.status],
-        kind=KIND_WORDS[told.kind.kind],
-        reason=told.kind.reason,
-        name=name_of(deploy),
-        sha=deploy.short_sha if deploy.version else "",
+        kind=KIND_WORDS[shown.kind.kind],
+        reason=shown.kind.reason,
+        name=deploy.name,
+        sha="" if deploy.name.startswith(deploy.short_sha) else deploy.short_sha,
         git_sha=deploy.git_sha,
         env=deploy.env,
         is_production=is_production(deploy.env),
         service=deploy.service,
         deployer=deploy.deployer or "",
-        title=first_line(titles.get(deploy.id) or deploy.description),
+        title=first_line(shown.title or deploy.description),
         tags=deploy.tags[:_SHOWN_TAGS],
     )

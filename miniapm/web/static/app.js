@@ -151,7 +151,8 @@ function dress() {
   drawArcs();
 }
 
-// A rollback's arc: from its mark down to the row of the deploy that it put back.
+// A rollback's arc: from its mark down to the row of the deploy that it put back, if that is near.
+const FARTHEST_ROW = 10;
 const SVG = "http://www.w3.org/2000/svg";
 function drawArcs() {
   document.querySelector(".arcs")?.remove();
@@ -162,7 +163,7 @@ function drawArcs() {
   const paths = [];
   rows.forEach((row, index) => {
     if (!row.querySelector(".kind.rollback")) return;
-    const restored = rows.slice(index + 1).find((other) => sameLane(row, other) &&
+    const restored = rows.slice(index + 1, index + 1 + FARTHEST_ROW).find((other) => sameLane(row, other) &&
       other.classList.contains("succeeded") && shaOf(other) === shaOf(row));
     if (restored) paths.push(arc(markOf(row, origin), markOf(restored, origin)));
   });

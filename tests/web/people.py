@@ -4,15 +4,14 @@ import httpx2
 
 from miniapm.domain.users import Role, User
 from miniapm.storage.audit import Act
+from miniapm.storage.login_links import make_login_link
 from miniapm.storage.passwords import hash_password
 from miniapm.storage.projects import get_project
-from miniapm.storage.sign_in import make_login_link
 from miniapm.storage.users import get_user, insert_user
 from miniapm.web.auth import SESSION_COOKIE
 from tests.conftest import Server
 
 PASSWORD = "correct horse battery"
-HOSTILE = "\"'><script>alert(1)</script>{{7*7}}<img src=x onerror=alert(1)>"
 
 
 def add_user(

@@ -2,12 +2,14 @@
 
 import sys
 
+import msgspec
+
 from miniapm.clock import to_rfc3339
 from miniapm.domain.deploys.exported import ExportedDeploy
 from miniapm.domain.deploys.values import Announcement
 from miniapm.exceptions import Invalid
 from miniapm.printable import escape_controls
-from miniapm.storage.deploys.transfer import Stored
+from miniapm.storage.deploys.record import Recorded
 
 
 class ImportReport:
@@ -34,7 +36,7 @@ class ImportReport:
         self,
         number: int,
         deploy: Announcement | ExportedDeploy | Invalid,
-        stored: Stored | None,
+        stored: Recorded | None,
     ) -> None:
         """Tells of the line `number`; `stored` is None where it was refused."""
         if isinstance(deploy, Invalid):
@@ -51,7 +53,7 @@ class ImportReport:
         )
 
     def _add_stored(
-        self, number: int, stored: Stored, deploy: Announcement | ExportedDeploy
+        self, number: int, stored: Recorded, deploy: Announcement | ExportedDeploy
     ) -> None:
         self.new += stored.is_new
         self.known += not stored.is_new
@@ -65,8 +67,6 @@ class ImportReport:
 
     def _print(self, fields: dict[str, object], text: str) -> None:
         if self._as_json:
-            import msgspec
-
             comma = "," if self.total > 1 else ""
             print(f"{comma}\n  {msgspec.json.encode(fields).decode()}", end="")
         else:

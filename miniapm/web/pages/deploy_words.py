@@ -1,5 +1,7 @@
 """A deploy in the words of the pages: its name, its status, its kind."""
 
+from collections.abc import Mapping
+
 from miniapm.domain.deploys.values import Deploy, Kind, Source, Status
 
 STATUS_WORDS: dict[Status, str] = {
@@ -47,9 +49,12 @@ _PRODUCTION = frozenset({"production", "prod"})
 _LONGEST_LINE = 140
 
 
-def name_of(deploy: Deploy) -> str:
-    """What people call it: the version, else the short sha."""
-    return deploy.version or deploy.short_sha
+def tell_sources(deploy: Deploy, key_names: Mapping[int, str]) -> str:
+    """Who reported it; with the key's name where that is among `key_names`."""
+    words = dict(SOURCE_WORDS)
+    if deploy.key_id is not None and deploy.key_id in key_names:
+        words["api"] = f"API, with the key {key_names[deploy.key_id]}"
+    return ", ".join(words[source] for source in deploy.sources)
 
 
 def is_production(env: str) -> bool:

@@ -1,10 +1,10 @@
-"""What a list page was asked to show: read from the query, written back into every link."""
+"""What a page was asked to show: read from its query, written back into every link."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from miniapm.domain.deploys.values import Status
+from miniapm.domain.deploys.values import STATUSES
 from miniapm.domain.durations import parse_duration
 from miniapm.domain.instants import parse_instant
 from miniapm.exceptions import Invalid
@@ -20,7 +20,13 @@ RANGES = (
     ("30d", "30 days"),
     ("90d", "90 days"),
 )
-STATUSES: tuple[Status, ...] = get_args(Status)
+_KEPT = ("env", "service", "range", "from", "to")
+
+
+def kept_query(given: Mapping[str, str]) -> str:
+    """The filters that stay from page to page: `?env=production&service=shop`, "" for none."""
+    kept = {name: given[name] for name in _KEPT if given.get(name)}
+    return f"?{urlencode(kept)}" if kept else ""
 
 
 class PageFilter(NamedTuple):

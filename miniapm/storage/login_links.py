@@ -1,4 +1,4 @@
-"""What sign-in changes: links made and used up, sessions begun, passwords replaced.
+"""Sign-in links: made, looked at and used up.
 
 Each change is one write, so that of two at the same moment one wins and the other learns it.
 Tokens come in hashed, since libraries below log their arguments, and go out as they are.
@@ -6,27 +6,16 @@ Tokens come in hashed, since libraries below log their arguments, and go out as 
 
 from typing import NamedTuple
 
-from miniapm.clock import DAY, MINUTE
+from miniapm.clock import MINUTE
 from miniapm.domain.tokens import hash_token, make_token
 from miniapm.domain.users import User
 from miniapm.exceptions import Forbidden
 from miniapm.storage.audit import Act, note
 from miniapm.storage.connection import Connection
-from miniapm.storage.users import (
-    delete_login_link,
-    delete_session,
-    find_login_link,
-    find_password_hash,
-    get_user,
-    get_user_by_id,
-    insert_login_link,
-    insert_session,
-    insert_user,
-    update_password,
-)
+from miniapm.storage.sessions import begin_session
+from miniapm.storage.users import count_users, get_user_by_id, insert_user
 
 LINK_LIFETIME = 15 * MINUTE
-SESSION_LIFETIME = 30 * DAY
 
 
 class VoidLink(Forbidden):
@@ -39,24 +28,10 @@ class VoidLink(Forbidden):
         )
 
 
-class WrongPassword(Forbidden):
-    """The name or the password is wrong; which of them is not told."""
-
-    def __init__(self) -> None:
-        super().__init__("The name or the password is wrong.")
-
-
 class Link(NamedTuple):
     """A valid sign-in link: for `user`, or for None to make the first admin."""
 
     user: User | None
-
-
-class Credentials(NamedTuple):
-    """A user and the hash that their password must match."""
-
-    user: User
-    password_hash: str
 
 
 def make_login_link(connection: Connection, act: Act, user_id: int | None) -> str:
@@ -102,44 +77,42 @@ def make_first_admin(
     return begin_session(connection, user.id, act.at, None)
 
 
-def begin_session(
-    connection: Connection, user_id: int, now: int, previous: bytes | None = None
-) -> str:
-    """The token of a new session, never one that a browser brought; ends the `previous` one."""
-    if previous:
-        delete_session(connection, previous)
-    token = make_token()
-    insert_session(connection, hash_token(token), user_id, now, now + SESSION_LIFETIME)
-    return token
+def insert_login_link(
+    connection: Connection, hashed: bytes, user_id: int | None, now: int, expires_at: int
+) -> None:
+    """A link that signs in `user_id`, or for None makes the first admin."""
+    connection.execute(
+        """/* login_links.insert */ insert into login_links (hash, user_id, created_at, expires_at)
+        values (:hash, :user_id, :now, :expires_at)""",
+        {"hash": hashed, "user_id": user_id, "now": now, "expires_at": expires_at},
+    )
 
 
-def find_credentials(connection: Connection, name: str) -> Credentials | None:
-    """The user of this name and the hash of their password."""
-    stored = find_password_hash(connection, name)
-    return None if stored is None else Credentials(get_user(connection, name), stored)
+def find_login_link(connection: Connection, hashed: bytes, now: int) -> tuple[int | None] | None:
+    """(user id or None for the first admin), or None when the link is void at `now`.
 
-
-def sign_in(
-    connection: Connection, user: User, verified: str, now: int, previous: bytes | None
-) -> str:
-    """The session of a user whose password matched the hash `verified`.
-
-    WrongPassword when the hash was replaced since.
+    A link for the first admin is void once a user exists.
     """
-    if find_password_hash(connection, user.name) != verified:
-        raise WrongPassword
-    return begin_session(connection, user.id, now, previous)
+    row = connection.execute(
+        """/* login_links.find */ select user_id from login_links
+        where hash = :hash and expires_at > :now""",
+        {"hash": hashed, "now": now},
+    ).fetchone()
+    if row is None or (row["user_id"] is None and count_users(connection)):
+        return None
+    return (row["user_id"],)
 
 
-def change_password(
-    connection: Connection, act: Act, user: User, verified: str, password_hash: str
-) -> str:
-    """Replaces the password, ends every session, and begins a new one.
+def delete_login_link(connection: Connection, hashed: bytes) -> None:
+    """Uses the link up."""
+    connection.execute(
+        "/* login_links.delete */ delete from login_links where hash = :hash", {"hash": hashed}
+    )
 
-    WrongPassword when the hash `verified` was replaced since.
-    """
-    if find_password_hash(connection, user.name) != verified:
-        raise WrongPassword
-    update_password(connection, user.id, password_hash)
-    note(connection, act, None, "user.password", user.name)
-    return begin_session(connection, user.id, act.at)
+
+def delete_expired_links(connection: Connection, now: int) -> None:
+    """Forgets the links that nobody used in time."""
+    connection.execute(
+        "/* login_links.delete_expired */ delete from login_links where expires_at <= :now",
+        {"now": now},
+    )

@@ -1,6 +1,7 @@
 """Questions to the person at the terminal."""
 
 import sys
+from getpass import getpass
 
 from miniapm.exceptions import Invalid
 
@@ -29,8 +30,6 @@ def ask_password(name: str) -> str:
         if not password:
             raise Invalid("No password came on stdin; write it there as one line.")
         return password
-    from getpass import getpass
-
     password = getpass(f"Password for {name}: ", stream=sys.stderr)
     if getpass("The same again: ", stream=sys.stderr) != password:
         raise Invalid("The two passwords differ; nothing was changed.")

@@ -1,0 +1,58 @@
+"""How the command line uses the database: a connection for one call, beside a running server."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from miniapm.exceptions import Busy, Unavailable
+from miniapm.storage.connection import (
+    LOCK_WAIT_SECONDS,
+    Connection,
+    Query,
+    file_lock,
+    open_connection,
+    transaction,
+)
+from miniapm.storage.migrations import require_current
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def write_once(path: Path, query: "Query[P, T]", *args: P.args, **kwargs: P.kwargs) -> T:
+    """Runs `query` in one short transaction of its own: how the command line writes.
+
+    Works beside a running server. Busy when the file stays locked for longer than anyone should.
+    """
+    with open_existing(path) as connection, file_lock(path, LOCK_WAIT_SECONDS) as held:
+        if not held:
+            raise Busy("Another command is writing to the database; try again in a moment.")
+        with transaction(connection):
+            return query(connection, *args, **kwargs)
+
+
+def read_once(path: Path, query: "Query[P, T]", *args: P.args, **kwargs: P.kwargs) -> T:
+    """Runs `query` on a connection of its own, for the command line."""
+    with open_existing(path) as connection:
+        connection.execute("PRAGMA query_only = ON")
+        return query(connection, *args, **kwargs)
+
+
+@contextmanager
+def open_existing(path: Path) -> Iterator[Connection]:
+    """An existing, up-to-date database; closed at the end."""
+    connection = open_connection(path)
+    try:
+        require_current(connection, path)
+        yield connection
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorname.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            raise Unavailable(
+                f"The database {path.absolute()} is damaged: {error}. "
+                "`miniapm restore` puts a backup in its place."
+            ) from error
+        raise
+    finally:
+        connection.close()

@@ -1,0 +1,24 @@
+"""Under which address the caller reached us."""
+
+import re
+
+from starlette.requests import Request
+
+from miniapm.web.context import Context
+
+_HOST = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
+
+
+def base_url(request: Request, context: Context) -> str:
+    """The address under which the caller reached us, without a slash at the end."""
+    if context.config.server.public_url:
+        return context.config.server.public_url
+    host = request.headers.get("host", "")
+    if _HOST.fullmatch(host) is None:
+        host = "localhost"
+    return f"{request.scope.get('scheme', 'http')}://{host}"
+
+
+def is_secure(request: Request, context: Context) -> bool:
+    """Whether cookies must be `Secure`."""
+    return base_url(request, context).startswith("https://")
