@@ -16,7 +16,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from miniapm.exceptions import Busy, Unavailable
+from miniapm.exceptions import Busy, NotFound, Unavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -87,8 +87,8 @@ def open_connection(path: Path, *, create: bool = False) -> Connection:
         _apply_settings(connection)
     except sqlite3.Error as error:
         connection.close()
-        if isinstance(error, sqlite3.OperationalError) and isinstance(as_busy(error), Busy):
-            raise as_busy(error) from error
+        if isinstance(error, sqlite3.OperationalError) and isinstance(translate_error(error), Busy):
+            raise translate_error(error) from error
         raise Unavailable(
             f"{where} is not a miniapm database or cannot be used: {error}."
         ) from error
@@ -123,7 +123,7 @@ def _enter_wal(connection: Connection) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL").fetchone()
         except sqlite3.OperationalError as error:
-            if not isinstance(as_busy(error), Busy) or time.monotonic() > deadline:
+            if not isinstance(translate_error(error), Busy) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
 
@@ -179,15 +179,17 @@ def transaction(connection: Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         if isinstance(error, sqlite3.OperationalError):
-            raise as_busy(error) from error
+            raise translate_error(error) from error
         raise
 
 
-def as_busy(error: sqlite3.OperationalError) -> Exception:
+def translate_error(error: sqlite3.Error) -> Exception:
     """SQLite's own trouble in our words; what is not trouble but a mistake stays as it is."""
     code = getattr(error, "sqlite_errorname", "")
     if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return Busy("The database is in use by another process; try again in a moment.")
+    if code == "SQLITE_CONSTRAINT_FOREIGNKEY":
+        return NotFound("The project was deleted meanwhile.")
     if code.startswith("SQLITE_FULL"):
         return Busy("The disk is full: nothing was stored. Free some space and send again.", 30)
     if code.startswith(("SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")):

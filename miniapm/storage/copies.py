@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from miniapm.exceptions import Busy, Invalid, Unavailable
-from miniapm.storage.connection import Connection, as_busy, scalar
+from miniapm.storage.connection import Connection, scalar, translate_error
 from miniapm.storage.migrations import require_known
 
 SIDE_FILES = ("-wal", "-shm", "-journal")
@@ -59,7 +59,7 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        raise as_busy(error) from error
+        raise translate_error(error) from error
     except sqlite3.DatabaseError as error:
         raise Invalid(f"{path.absolute()} is no healthy miniapm database: {error}.") from error
     except Unavailable as error:
@@ -94,7 +94,7 @@ def vacuum_into(connection: Connection, beside: Path) -> None:
     except sqlite3.OperationalError as error:
         if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_FULL", "SQLITE_IOERR")):
             raise Busy(f"The copy cannot be written to {beside.parent}: {error}.") from error
-        raise as_busy(error) from error
+        raise translate_error(error) from error
 
 
 def refuse_target(target: Path, other: Path) -> None:

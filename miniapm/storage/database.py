@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 import aiosqlite
 
 from miniapm.clock import Clock
-from miniapm.storage.connection import Query, as_busy, identify_file, open_connection
+from miniapm.storage.connection import Query, identify_file, open_connection, translate_error
 from miniapm.storage.deploys.record import record_announcement
 from miniapm.storage.deploys.record_together import record_together
 from miniapm.storage.migrations import migrate
@@ -57,7 +57,7 @@ class Reader(aiosqlite.Connection):
         try:
             return query(connection, *args)
         except sqlite3.OperationalError as error:
-            raise as_busy(error) from error
+            raise translate_error(error) from error
         finally:
             connection.execute("ROLLBACK")
 

@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from miniapm.exceptions import Busy, Unavailable
-from miniapm.storage.connection import as_busy, file_lock
+from miniapm.storage.connection import file_lock, identify_file, translate_error
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ GATHER_SECONDS = 0.003
 CHECKPOINT_SECONDS = 0.25
 SLOWEST_LOCK_SECONDS = 30.0
 LAST_CHECKPOINT_MS = 500
+COMPLAINT_SECONDS = 10.0
 
 
 class _Submission:
@@ -64,6 +65,7 @@ class Writer:
     ) -> None:
         self._connection = connection
         self._path = path
+        self._file = identify_file(path)
         self._max_items = max_items
         self._max_bytes = max_bytes
         self._together = dict(together or {})
@@ -77,6 +79,7 @@ class Writer:
         self._finished = self._loop.create_future()
         self._checkpointed_at = time.monotonic()
         self._dirty = False
+        self._complained_at = float("-inf")
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
 
     def start(self) -> None:
@@ -167,6 +170,7 @@ class Writer:
     def _commit_group(self, group: list[_Submission]) -> None:
         execute = self._connection.execute
         try:
+            self._refuse_when_gone()
             self._begin()
             for submission in self._run_together(group):
                 execute("SAVEPOINT submission")
@@ -181,6 +185,11 @@ class Writer:
             self._dirty = True
         except Exception as error:
             self._fail_group(group, error)
+
+    def _refuse_when_gone(self) -> None:
+        """Busy when another file, or none, stands where ours did: a commit would be lost."""
+        if identify_file(self._path) != self._file:
+            raise Busy("The database file was moved, replaced or deleted; nothing is stored.", 30)
 
     def _run_together(self, group: list[_Submission]) -> list[_Submission]:
         """Runs what can be run as one; gives what is left to be run one by one."""
@@ -214,7 +223,7 @@ class Writer:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
-                if not isinstance(as_busy(error), Busy) or time.monotonic() > deadline:
+                if not isinstance(translate_error(error), Busy) or time.monotonic() > deadline:
                     raise
             else:
                 return
@@ -227,7 +236,10 @@ class Writer:
         )
         for submission in group:
             submission.error = cause
-        log.error("a group of %d writes was not stored: %s", len(group), cause)
+        # a full disk fails hundreds of groups a second, and the log often lies on it, too
+        if time.monotonic() - self._complained_at >= COMPLAINT_SECONDS:
+            self._complained_at = time.monotonic()
+            log.error("a group of %d writes was not stored: %s", len(group), cause)
 
     def _resolve_group(self, group: list[_Submission]) -> None:
         for submission in group:
@@ -239,8 +251,8 @@ class Writer:
             error = submission.error
             if error is None:
                 future.set_result(submission.result)
-            elif isinstance(error, sqlite3.OperationalError):
-                future.set_exception(as_busy(error))
+            elif isinstance(error, sqlite3.Error):
+                future.set_exception(translate_error(error))
             else:
                 future.set_exception(error)
 

@@ -158,7 +158,7 @@ def test_refused_calls_are_told_with_advice(well: Command, server: Server) -> No
     assert all(one["sentence"].startswith("Calls with the key test (default)") for one in ours)
     [corrected] = [one["advice"] for one in ours if "Correct what is sent" in one["advice"]]
     assert "git_sha is required" in corrected
-    assert "status must be" in corrected
+    assert "status holds the control character" in corrected
     assert any("403" in one["sentence"] and "scope" in one["advice"] for one in ours)
     assert "\x1b" not in well("doctor").out
 

@@ -11,7 +11,7 @@ import pytest
 from miniapm.exceptions import Busy, Unavailable
 from miniapm.storage.connection import (
     Connection,
-    as_busy,
+    translate_error,
     file_lock,
     open_connection,
     scalar,
@@ -137,7 +137,7 @@ def test_a_lock_waits_only_as_long_as_it_was_told(path: Path) -> None:
 def test_trouble_is_told_in_our_words(name: str, words: str) -> None:
     error = sqlite3.OperationalError("database is locked")
     error.sqlite_errorname = name
-    ours = as_busy(error)
+    ours = translate_error(error)
     assert isinstance(ours, Busy)
     assert words in ours.message
     assert "locked" not in ours.message
@@ -146,7 +146,7 @@ def test_trouble_is_told_in_our_words(name: str, words: str) -> None:
 def test_a_mistake_of_ours_stays_a_mistake() -> None:
     error = sqlite3.OperationalError("no such table")
     error.sqlite_errorname = "SQLITE_ERROR"
-    assert as_busy(error) is error
+    assert translate_error(error) is error
 
 
 def test_a_lock_is_not_made_where_a_link_leads(tmp_path: Path) -> None:

@@ -157,8 +157,8 @@ def _convert(values: dict[str, Any], problems: dict[str, str]) -> DeployPayload 
     if not problems:
         try:
             return msgspec.convert(values, DeployPayload)
-        except msgspec.ValidationError:
-            pass
+        except (msgspec.ValidationError, UnicodeEncodeError):
+            pass  # the latter for a lone surrogate in the name of a commit's field
     for name, field in _FIELDS.items():
         if name in problems:
             continue
@@ -172,6 +172,9 @@ def _convert(values: dict[str, Any], problems: dict[str, str]) -> DeployPayload 
             # a bad commit is named by its place in the list, later
             if name != "commits" or " - at " not in str(error):
                 problems[name] = explain(error)
+        except UnicodeEncodeError:
+            if name != "commits":
+                problems[name] = "holds a lone surrogate"
     return None
 
 
@@ -247,6 +250,9 @@ def _check_commit(item: Any, path: str, problems: dict[str, str]) -> Commit | No
         payload = msgspec.convert(item, CommitPayload)
     except msgspec.ValidationError as error:
         problems[path] = explain(error)
+        return None
+    except UnicodeEncodeError:
+        problems[path] = "has a field with a lone surrogate in its name"
         return None
     try:
         at = parse_instant(payload.timestamp)

@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
+from miniapm.domain.deploys.payload import MAX_COMMITS
 from miniapm.domain.deploys.values import Commit, Deploy, search_text
-from miniapm.storage.connection import Connection, Row
+from miniapm.storage.connection import Connection, Row, scalar
 
 COLUMNS = """id, project_id, service, env, git_sha, status, deployed_at, recorded_at, updated_at,
     version, external_id, title, description, deployer, url, repository, started_at, hidden_at,
@@ -131,7 +132,21 @@ def _insert_tags(connection: Connection, deploy: Deploy) -> None:
 def insert_commits(
     connection: Connection, project_id: int, deploy_id: int, commits: Iterable[Commit]
 ) -> None:
-    """Keeps the commits of a deploy; one that is known already stays as it was."""
+    """Keeps the commits of a deploy; one that is known already stays as it was.
+
+    A deploy has `MAX_COMMITS` at most, however often it is announced.
+    """
+    commits = list(commits)
+    if not commits:
+        return
+    known = scalar(
+        connection,
+        """/* deploys.count_commits */ select count(*) from deploy_commits
+        where project_id = :project_id and deploy_id = :deploy_id""",
+        project_id=project_id,
+        deploy_id=deploy_id,
+    )
+    commits = commits[: max(0, MAX_COMMITS - known)]
     connection.executemany(
         """/* deploys.insert_commit */ insert into deploy_commits
             (project_id, deploy_id, position, sha, message, author, committed_at)
