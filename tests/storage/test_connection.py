@@ -11,10 +11,10 @@ import pytest
 from miniapm.exceptions import Busy, Unavailable
 from miniapm.storage.connection import (
     Connection,
-    translate_error,
     file_lock,
     open_connection,
     scalar,
+    translate_error,
 )
 from miniapm.storage.once import read_once, write_once
 from tests.factories import make_database
