@@ -4,7 +4,8 @@ import asyncio
 import logging
 import os
 import signal
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Annotated
 
 import typer
@@ -44,13 +45,24 @@ def serve(
     loaded = load_settings(db, config, server__host=host, server__port=port).config
     set_up_logging(loaded.log.level, loaded.log.format)
     os.umask(os.umask(0o077) | 0o077)  # the database holds names and hashes: for its owner alone
-    # until the server can stop in order, a signal waits; after it stopped, uvicorn raises the
-    # signal again, which has been obeyed by then
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
-    for number in _STOPS:
-        signal.signal(number, lambda *_: None)
-    _run(loaded)
+    with _signals_waiting():
+        _run(loaded)
     log.info("stopped")
+
+
+@contextmanager
+def _signals_waiting() -> Iterator[None]:
+    """Until the server can stop in order, a signal waits; after it stopped, uvicorn raises the
+    signal again, which has been obeyed by then."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+    handlers = {number: signal.signal(number, lambda *_: None) for number in _STOPS}
+    try:
+        yield
+    finally:
+        # a start that failed must not leave its children deaf
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def _run(config: Config) -> None:

@@ -4,6 +4,8 @@ import json
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import urllib.request
 from urllib.parse import parse_qs, urlsplit
 
@@ -122,3 +124,28 @@ def test_the_log_can_be_json(command: Command) -> None:
     with serving(command.home, lines=4, MINIAPM_LOG_FORMAT="json") as served:
         _, _, err = served.stop()
     assert [json.loads(line)["level"] for line in err.splitlines()] == ["info", "info"]
+
+
+FAILED_START = """
+import signal, sys
+from miniapm.cli.serve import serve
+from miniapm.exceptions import Unavailable
+try:
+    serve(port=int(sys.argv[1]), db="miniapm.db")
+except Unavailable:
+    print(signal.pthread_sigmask(signal.SIG_BLOCK, ()), signal.getsignal(signal.SIGTERM))
+"""
+
+
+def test_a_start_that_failed_leaves_signals_as_they_were(command: Command) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = subprocess.run(
+            [sys.executable, "-c", FAILED_START, str(taken.getsockname()[1])],
+            cwd=command.home,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert done.stdout == f"set() {signal.SIG_DFL}\n"
