@@ -53,12 +53,12 @@ class Keyring:
                 self._keys[hashed] = key
         return key
 
-    def find_usable(self, secret: bytes, scope: str) -> Key | None:
-        """The key in memory with this secret, if it is valid and has `scope`; notes its use."""
+    def find_usable(self, secret: bytes, scope: str, now: int) -> Key | None:
+        """The key in memory with this secret, if it is valid at `now` and has `scope`; notes its
+        use."""
         key = self._keys.get(sha256(secret).digest())
         if key is None or scope not in key.scopes:
             return None
-        now = self._clock()
         if key.has_ended(now):
             return None
         self._used[key.id] = now - now % MINUTE

@@ -7,7 +7,7 @@ get it, as uvicorn would have given it. Every other request goes to the app at o
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from starlette.types import Scope
 from uvicorn._types import ASGI3Application
@@ -26,6 +26,8 @@ class QuickProtocol(HttpToolsProtocol):
     """One connection. `_deferred` is the app while a request waits for the rest of its piece."""
 
     __slots__ = ("_active", "_deferred", "_run", "_task")
+
+    _encoded_headers: ClassVar[tuple[object, bytes]] = (None, b"")
 
     def __init__(
         self,
@@ -72,14 +74,23 @@ class QuickProtocol(HttpToolsProtocol):
         if cycle.disconnected or self.transport.is_closing():
             return
         cycle.response_started = cycle.response_complete = True
-        fields = [*self.server_state.default_headers, *headers]
         if not cycle.keep_alive:
-            fields.append((b"connection", b"close"))
-        self.transport.write(encode_answer(status, fields, body))
+            headers = [*headers, (b"connection", b"close")]
+        head = [STATUS_LINE[status], self._encode_default_headers(), encode_headers(headers)]
+        self.transport.write(b"".join([*head, b"\r\n", body]))
         cycle.message_event.set()
         if not cycle.keep_alive:
             self.transport.close()
         cycle.on_response()
+
+    def _encode_default_headers(self) -> bytes:
+        # uvicorn makes a new list every second, for the date; most answers share one
+        current = self.server_state.default_headers
+        made_of, encoded = self._encoded_headers
+        if made_of is not current:
+            encoded = encode_headers(current)
+            type(self)._encoded_headers = current, encoded
+        return encoded
 
     def _start_app(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._deferred = None
@@ -92,5 +103,9 @@ class QuickProtocol(HttpToolsProtocol):
 
 def encode_answer(status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bytes:
     """An answer as it goes over the wire."""
-    lines = [b"%b: %b\r\n" % header for header in headers]
-    return b"".join([STATUS_LINE[status], *lines, b"\r\n", body])
+    return b"".join([STATUS_LINE[status], encode_headers(headers), b"\r\n", body])
+
+
+def encode_headers(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Header fields, a line each."""
+    return b"".join([b"%b: %b\r\n" % header for header in headers])

@@ -26,10 +26,11 @@ def take_deploy(context: Context, scope: Scope, body: bytes) -> Pending | None:
     """`POST /ingest/deploys`, if nothing about it is out of the ordinary."""
     if scope["method"] != "POST" or len(body) > context.config.limits.deploy_body_bytes:
         return None
-    key = _find_key(context, scope)
+    now = context.clock()
+    key = _find_key(context, scope, now)
     if key is None:
         return None
-    announcement = parse_plain(body, defaults_of(key), context.clock())
+    announcement = parse_plain(body, defaults_of(key), now)
     if announcement is None:
         return None
     try:
@@ -46,7 +47,7 @@ def take_deploy(context: Context, scope: Scope, body: bytes) -> Pending | None:
     return Pending(future, partial(_finish, context, key))
 
 
-def _find_key(context: Context, scope: Scope) -> Key | None:
+def _find_key(context: Context, scope: Scope, now: int) -> Key | None:
     token: bytes | None = None
     for name, value in scope["headers"]:
         if name == b"authorization":
@@ -55,7 +56,7 @@ def _find_key(context: Context, scope: Scope) -> Key | None:
             return None
     if token is None or token[:7] != b"Bearer ":
         return None
-    return context.keyring.find_usable(token[7:], DEPLOYS_WRITE)
+    return context.keyring.find_usable(token[7:], DEPLOYS_WRITE, now)
 
 
 def _finish(context: Context, key: Key, future: "asyncio.Future[Recorded]") -> Answer:
