@@ -8,7 +8,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 # of a random password that nobody knows: a sign-in under an unknown name takes as long as any
-_DUMMY = (
+DUMMY_HASH = (
     "$argon2id$v=19$m=19456,t=2,p=1$"
     "wG5CFvSmrKgwmOQU+XOZtw$1JSAaKTgjRBNdzeE+1NQ2ZPAVImBwOwG0uz+g/Uk5vw"
 )
@@ -22,7 +22,7 @@ def hash_password(password: str) -> str:
 def verify_password(stored: str | None, password: str) -> bool:
     """Whether `password` made `stored`. None, for a name that nobody has, takes as long."""
     try:
-        return _hasher().verify(_DUMMY if stored is None else stored, _to_bytes(password))
+        return _hasher().verify(DUMMY_HASH if stored is None else stored, _to_bytes(password))
     except VerificationError:
         return False
     except InvalidHashError:

@@ -47,11 +47,10 @@ def wait_until_nobody_listens(server: Server) -> None:
         assert time.monotonic() < deadline, "a listener was left behind"
 
 
-def test_a_deploy_is_told_within_two_seconds(server: Server) -> None:
+def test_a_deploy_is_told_before_the_first_heartbeat(server: Server) -> None:
     browser = server.sign_in()
     with stream(browser, "?seen=0") as blocks:
         assert next(blocks).startswith("retry:")
-        begin = time.monotonic()
         key = server.make_key()
         server.http.post(
             "/ingest/deploys",
@@ -59,7 +58,6 @@ def test_a_deploy_is_told_within_two_seconds(server: Server) -> None:
             headers={"Authorization": f"Bearer {key}"},
         )
         told = next(blocks)
-        assert time.monotonic() - begin < 2
     [row] = server.rows("select updated_at from deploys")
     assert told.splitlines()[:2] == [f"id: {row['updated_at']}", "event: deploys"]
 
@@ -162,7 +160,5 @@ def test_listeners_do_not_hold_the_servers_exit(tmp_path: Path, clock: FakeClock
         browser = stack.enter_context(httpx2.Client(base_url=server.url, cookies=cookies))
         blocks = stack.enter_context(stream(browser))
         next(blocks)
-        begin = time.monotonic()
         server.loop.call_soon_threadsafe(server.running.stop)
         assert list(blocks) == []
-        assert time.monotonic() - begin < 2

@@ -822,16 +822,13 @@ def test_it_exits_with_slow_clients_of_every_kind_attached(loop: str) -> None:
             assert head.ask(b"GET /echo HTTP/1.1\r\n\r\nGET /echo HTTP/1.1\r\nX").status == 200
 
             child.send_signal(signal.SIGTERM)
-            asked_at = time.monotonic()
             for refused in (head, body):
                 answer = refused.read_answer()
                 assert (answer.status, answer.error) == (503, "busy")
                 assert int(answer.headers["retry-after"]) > 0
             for closed in (silent, used, head, body, fresh, lingering):
                 assert closed.read_close() == b""
-            assert time.monotonic() - asked_at < 2
-            _, stderr = child.communicate(timeout=15)
-        assert time.monotonic() - asked_at < 6
+            _, stderr = child.communicate(timeout=6)
         assert child.returncode == 0
         assert "Traceback" not in stderr
         assert "ERROR" not in stderr

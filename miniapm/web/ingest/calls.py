@@ -131,8 +131,13 @@ class IngestEndpoint:
         if error.status < 500 and not isinstance(error, MethodNotAllowed):
             body = await call.first_bytes()
             await self._context.refusals.record(self._route, call.key, error, body)
-        answer = self._explain(error, self._context)
-        return answer._replace(headers=[*answer.headers, *error_headers(error)])
+        return answer_error(error, self._explain, self._context)
+
+
+def answer_error(error: MiniapmError, explain: ErrorAnswer, context: Context) -> Answer:
+    """The answer with `error` in its family's words, and the headers that every family carries."""
+    answer = explain(error, context)
+    return answer._replace(headers=[*answer.headers, *error_headers(error)])
 
 
 def sized(content_type: bytes, body: bytes) -> Headers:

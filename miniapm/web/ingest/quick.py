@@ -15,8 +15,8 @@ from miniapm.domain.keys import DEPLOYS_WRITE, Key
 from miniapm.exceptions import Busy
 from miniapm.storage.deploys.record import Recorded, record_announcement
 from miniapm.web.context import Context
-from miniapm.web.errors import as_ours, error_headers
-from miniapm.web.ingest.calls import Answer, Pending
+from miniapm.web.errors import as_ours
+from miniapm.web.ingest.calls import Answer, Pending, answer_error
 from miniapm.web.ingest.deploys import accepted, defaults_of, explain_as_json
 
 _LONG_WAY = frozenset({b"idempotency-key", b"content-encoding"})
@@ -65,5 +65,4 @@ def _finish(context: Context, key: Key, future: "asyncio.Future[Recorded]") -> A
         return accepted(key, future.result())
     assert isinstance(error, Exception)
     ours = as_ours(error, "POST", "/ingest/deploys")
-    answer = explain_as_json(ours, context)
-    return answer._replace(headers=[*answer.headers, *error_headers(ours)])
+    return answer_error(ours, explain_as_json, context)
