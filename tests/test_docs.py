@@ -88,9 +88,9 @@ def test_every_address_of_the_api_is_in_the_readme() -> None:
 
 def test_every_dependency_has_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    names = {re.split(r"[^a-z0-9-]", line)[0] for line in project["dependencies"]}
+    names = {re.split(r"[^a-z0-9.-]", line)[0] for line in project["dependencies"]}
     section = README.partition("| dependency | why |")[2].partition("\n\n")[0]
-    assert set(re.findall(r"^\| ([a-z0-9-]+) \|", section, re.M)) == names
+    assert set(re.findall(r"^\| ([a-z0-9.-]+) \|", section, re.M)) == names
 
 
 def test_every_command_that_the_text_names_exists() -> None:

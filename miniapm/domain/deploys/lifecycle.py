@@ -11,8 +11,10 @@ def fold(row: Deploy, a: Announcement) -> Deploy:
     """`row` after `a`: equal to `row` when it said nothing new.
 
     The same external id, or the API over another source, overwrites what it gives; anything else
-    fills what was empty.
+    fills what was empty. What only telemetry has shown becomes what is announced.
     """
+    if row.is_observed:
+        return _adopt(row, a)
     same_id = a.external_id is not None and a.external_id == row.external_id
     overwrite = same_id or (a.source == "api" and "api" not in row.sources)
     changes: dict[str, object] = {}
@@ -34,6 +36,20 @@ def fold(row: Deploy, a: Announcement) -> Deploy:
     if folded == row:
         return row
     return msgspec.structs.replace(folded, updated_at=max(a.received_at, row.updated_at + 1))
+
+
+def _adopt(row: Deploy, a: Announcement) -> Deploy:
+    """As if `a` had come before the telemetry; where it has nothing to say, what a person wrote
+    stays."""
+    opened = open_deploy(a, row.id)
+    names = ("title", "description", "deployer", "url", "repository", "tags")
+    return msgspec.structs.replace(
+        opened,
+        **{name: getattr(opened, name) or getattr(row, name) for name in names},
+        hidden_at=row.hidden_at,
+        recorded_at=row.recorded_at,
+        updated_at=max(a.received_at, row.updated_at + 1),
+    )
 
 
 def _fold_status(row: Deploy, a: Announcement, same_id: bool, overwrite: bool) -> dict[str, object]:

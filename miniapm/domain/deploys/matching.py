@@ -35,8 +35,9 @@ def find_match(a: Announcement, rows: Sequence[Deploy], timeout: int) -> Match |
 
     `rows` are deploys of the same project, service and env, of the same sha or (other sources') one
     that begins alike; oldest first, hidden ones included: what a person hid stays hidden when it is
-    sent again.
+    sent again. What only telemetry has shown is not among them.
     """
+    rows = [r for r in rows if not r.is_observed]
     if a.every_call_counts:
         return _first(Match(r) for r in rows if _is_exact_retry(a, r))
     if a.external_id is None:

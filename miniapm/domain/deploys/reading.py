@@ -18,9 +18,9 @@ from miniapm.domain.deploys.texts import (
 )
 from miniapm.domain.deploys.values import DEFAULT_ENV, Announcement, Commit, Source
 from miniapm.domain.instants import check_range, parse_instant
+from miniapm.domain.payload_fields import PayloadFields
 from miniapm.domain.strict_json import decode_object
 from miniapm.exceptions import Invalid
-from miniapm.printable import printable
 
 MAX_DESCRIPTION = 10_000
 MAX_TITLE = 500
@@ -28,9 +28,13 @@ MAX_TAGS = 50
 CUT_MARK = " \N{HORIZONTAL ELLIPSIS} [cut]"
 CLOCK_SKEW = 5 * MINUTE
 
-_FIELDS = {field.name: field for field in msgspec.structs.fields(DeployPayload)}
-_CANONICAL = {**{name: name for name in _FIELDS}, **ALIASES}
-_FREE_TEXT = frozenset({"description", "title"})
+_FIELDS = PayloadFields(
+    DeployPayload,
+    ALIASES,
+    free_text=frozenset({"description", "title"}),
+    unchecked=frozenset({"tags", "commits"}),
+    itemised=frozenset({"commits"}),
+)
 _NO_TEMPLATES = ("git_sha", "version", "env", "service")
 
 
@@ -61,10 +65,10 @@ def announce(
 ) -> Announcement:
     """The announcement that decoded fields make, whoever sent them."""
     problems: dict[str, str] = {}
-    values = _collect(given, problems)
-    payload = _convert(values, problems)
+    values = _FIELDS.collect(given, problems)
+    payload = _FIELDS.convert(values, problems)
     if "git_sha" not in values and "git_sha" in problems:
-        problems["git_sha"] += _name_strangers(given)
+        problems["git_sha"] += _FIELDS.name_strangers(given)
     at, started_at = _check_times(values, now, problems)
     tags = _check_tags(values.get("tags"), problems)
     url = _check(clean_url, values, "url", problems)
@@ -77,7 +81,7 @@ def announce(
             if template is not None:
                 problems[name] = f"holds {template!r}, which was not filled in before sending"
     if problems or payload is None:
-        problems = _name_as_written(problems, given)
+        problems = _FIELDS.name_as_written(problems, given)
         raise Invalid(summarise(problems), problems)
     return Announcement(
         project_id=defaults.project_id,
@@ -104,78 +108,6 @@ def announce(
         every_call_counts=every_call_counts,
         stands_alone=stands_alone,
     )
-
-
-def _collect(given: Mapping[str, Any], problems: dict[str, str]) -> dict[str, Any]:
-    """Known fields under their own names: trimmed, without empty ones, aliases folded."""
-    values: dict[str, Any] = {}
-    for name, value in given.items():
-        canonical = _CANONICAL.get(name)
-        if canonical is None or value is None:
-            continue
-        if type(value) is str:
-            value = value.strip()
-            if not value:
-                continue
-            if not value.isprintable() and canonical not in ("tags", "commits"):
-                value = _check_characters(name, canonical, value, problems)
-        # a list cannot be meant, and comparing endlessly nested ones would not end well
-        if canonical in values and (type(value) is list or values[canonical] != value):
-            other = next(n for n in given if n != name and _CANONICAL.get(n) == canonical)
-            problems[name] = f"differs from {other!r}, which means the same"
-            problems[other] = f"differs from {name!r}, which means the same"
-        values[canonical] = value
-    return values
-
-
-def _check_characters(name: str, canonical: str, value: str, problems: dict[str, str]) -> str:
-    cleaned, bad = clean_text(value, lines=canonical in _FREE_TEXT)
-    if bad is not None:
-        problems[canonical] = f"holds the control character {bad}"
-    return cleaned
-
-
-def _name_strangers(given: Mapping[str, Any]) -> str:
-    """What was sent under names that mean nothing here: one of them may be meant."""
-    strangers = [printable(name, 40) for name in given if name not in _CANONICAL]
-    return f"; you sent {', '.join(strangers[:5])}" if strangers else ""
-
-
-def _name_as_written(problems: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, str]:
-    """`problems` under the names that the sender used, where those were aliases."""
-    written = {
-        name: alias
-        for alias, name in ALIASES.items()
-        if given.get(name) in (None, "") and alias in given
-    }
-    return {written.get(name, name): reason for name, reason in problems.items()}
-
-
-def _convert(values: dict[str, Any], problems: dict[str, str]) -> DeployPayload | None:
-    """The struct, or None with each bad field explained."""
-    # lone surrogates are among the problems by now, and msgspec trips over them
-    if not problems:
-        try:
-            return msgspec.convert(values, DeployPayload)
-        except (msgspec.ValidationError, UnicodeEncodeError):
-            pass  # the latter for a lone surrogate in the name of a commit's field
-    for name, field in _FIELDS.items():
-        if name in problems:
-            continue
-        if name not in values:
-            if field.required:
-                problems[name] = "is required"
-            continue
-        try:
-            msgspec.convert(values[name], field.type)
-        except msgspec.ValidationError as error:
-            # a bad commit is named by its place in the list, later
-            if name != "commits" or " - at " not in str(error):
-                problems[name] = explain(error)
-        except UnicodeEncodeError:
-            if name != "commits":
-                problems[name] = "holds a lone surrogate"
-    return None
 
 
 def _check_times(

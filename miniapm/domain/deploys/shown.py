@@ -6,20 +6,28 @@ from typing import Any, NamedTuple
 
 from miniapm.clock import to_rfc3339
 from miniapm.domain.deploys.kinds import KindReason
-from miniapm.domain.deploys.values import Commit, Deploy
+from miniapm.domain.deploys.values import Commit, Deploy, Source
 
 
 class ShownDeploy(NamedTuple):
     """A deploy with what is derived from those around it, and from its commits.
 
     `previous_id` is the deploy that was live before it; `title` the one given, else the first line
-    of the head commit's message.
+    of the head commit's message; `first_seen_at` says when telemetry showed it first.
     """
 
     deploy: Deploy
     kind: KindReason
     previous_id: int | None
     title: str | None
+    first_seen_at: int | None = None
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Who told of it; what telemetry has shown is not written into the deploy itself."""
+        sources = self.deploy.sources
+        is_told = self.first_seen_at is None or "telemetry" in sources
+        return sources if is_told else (*sources, "telemetry")
 
 
 def to_json_fields(shown: ShownDeploy, project_slug: str, base_url: str) -> dict[str, Any]:
@@ -27,10 +35,12 @@ def to_json_fields(shown: ShownDeploy, project_slug: str, base_url: str) -> dict
 
     `base_url` has no slash at its end.
     """
-    deploy, kind, previous_id, title = shown
+    deploy, kind, previous_id = shown.deploy, shown.kind, shown.previous_id
     return {
         **to_recorded_fields(deploy, project_slug),
-        "title": title,
+        "title": shown.title,
+        "sources": list(shown.sources),
+        "first_seen_at": _instant(shown.first_seen_at),
         "kind": kind.kind,
         "kind_reason": kind.reason,
         "previous_id": None if previous_id is None else str(previous_id),

@@ -99,6 +99,11 @@ class Deploy(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
 
     @property
+    def is_observed(self) -> bool:
+        """Whether only telemetry has shown it: nobody announced it."""
+        return self.sources == ("telemetry",)
+
+    @property
     def name(self) -> str:
         """What people call it: the version, unless that is only the sha again; else the sha."""
         version = self.version or self.short_sha

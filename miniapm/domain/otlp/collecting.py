@@ -1,0 +1,85 @@
+"""What the readers of both encodings share: from decoded spans to what is stored of a call."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from miniapm.domain.errors.values import Occurrence
+from miniapm.domain.spans import endpoints
+from miniapm.domain.spans.batches import EntrySpan, build_batch
+from miniapm.domain.spans.compression import Compress
+from miniapm.domain.spans.refusals import Refused
+from miniapm.domain.spans.values import Entry, Format, SpanBatch, Telemetry
+from miniapm.exceptions import Invalid
+
+CLIENT = 3
+ENTRY_KINDS = frozenset((2, 5))
+"""SERVER and CONSUMER."""
+
+ERROR = 2
+_FIRST_FAILURE = 500
+_MOST_REFUSED = 100_000
+
+
+class Collected:
+    """What the spans of one batch come to. The readers' loops put it in directly."""
+
+    __slots__ = ("entries", "starts", "trace_ids")
+
+    def __init__(self) -> None:
+        self.trace_ids: set[bytes] = set()
+        self.starts: list[int] = []
+        self.entries: list[Entry] = []
+
+    def build(
+        self,
+        format_: Format,
+        body: bytes,
+        occurrences: list[Occurrence],
+        compress: Compress,
+    ) -> SpanBatch | None:
+        """The batch of `body`; None when there was no span."""
+        if not self.starts:
+            return None
+        return build_batch(
+            format_,
+            body,
+            trace_ids=self.trace_ids,
+            starts=self.starts,
+            entries=self.entries,
+            occurrences=occurrences,
+            compress=compress,
+        )
+
+
+def read_parts(
+    parts: Iterable[bytes], refused: Refused, read: Callable[[bytes], SpanBatch | None]
+) -> Telemetry:
+    """What all parts of a body come to, each read by `read`, which counts into `refused`."""
+    batches = []
+    for part in parts:
+        batch = read(part)
+        if batch is not None:
+            batches.append(batch)
+        elif refused.count > _MOST_REFUSED:
+            # who sends millions of empty spans shall not keep us busy
+            raise Invalid(f"Too much of this body cannot be kept: {refused.explain()}.")
+    return Telemetry(batches=batches, rejected=refused.count, reason=refused.explain())
+
+
+def make_entry(
+    trace_id: bytes,
+    name: str,
+    attributes: Mapping[str, Any],
+    times: tuple[int, int],
+    is_error: bool,
+) -> EntrySpan:
+    """An entry span out of its name, its attributes of `endpoints.WANTED`, when it began and ended
+    in ns, and whether its status says ERROR."""
+    status_code = endpoints.read_status_code(attributes)
+    return EntrySpan(
+        trace_id,
+        endpoints.name_endpoint(name, attributes),
+        *times,
+        is_error or (status_code is not None and status_code >= _FIRST_FAILURE),
+        status_code,
+    )

@@ -1,0 +1,41 @@
+"""Which spans cannot be kept, and how that is said in a partial success."""
+
+from collections import Counter
+
+from miniapm.domain.spans.batches import Window
+
+_TRACE_ID_BYTES = 16
+
+
+class Refused:
+    """Counts what is refused, by reason."""
+
+    def __init__(self) -> None:
+        self._reasons: Counter[str] = Counter()
+
+    @property
+    def count(self) -> int:
+        return self._reasons.total()
+
+    def judge(self, trace_id: bytes, started: int, window: Window) -> bool:
+        """Whether a span may be kept; `started` in ns."""
+        if len(trace_id) != _TRACE_ID_BYTES or not any(trace_id):
+            self._reasons["its trace id is not 16 bytes, or all zero"] += 1
+        elif started < window.low:
+            self._reasons["it began more than 14 days ago"] += 1
+        elif started > window.high:
+            self._reasons["it begins more than 10 minutes from now: check the clock"] += 1
+        else:
+            return True
+        return False
+
+    def refuse_large(self) -> None:
+        """Counts a span that is too large to look into."""
+        self._reasons["it is larger than 1 MiB"] += 1
+
+    def explain(self) -> str:
+        """A sentence with the count of each reason; "" when nothing was refused."""
+        return "; ".join(
+            f"{count} {'span' if count == 1 else 'spans'} refused: {reason}"
+            for reason, count in self._reasons.most_common()
+        )

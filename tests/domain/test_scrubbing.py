@@ -1,0 +1,118 @@
+"""Masking: by name, in values, in text, in source; nothing else is touched."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from miniapm.domain.scrubbing import MASK, Scrubber, make_scrubber
+
+SCRUBBER = make_scrubber()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "password",
+        "user_password",
+        "PASSWORD_CONFIRMATION",
+        "client-secret",
+        "X-Auth-Token",
+        "Authorization",
+        "Set-Cookie",
+        "api_key",
+        "X-Api-Key",
+        "apiKey",
+        "card_number",
+        "http.request.header.authorization",
+    ],
+)
+def test_such_names_are_secret(name: str) -> None:
+    assert SCRUBBER.is_secret(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["name", "user", "email", "pass_through", "http.route", "keyboard"]
+)
+def test_such_names_are_not(name: str) -> None:
+    assert not SCRUBBER.is_secret(name)
+
+
+def test_the_setting_adds_names() -> None:
+    scrubber = make_scrubber(" iban , Tax_Number,,")
+    assert scrubber.is_secret("customer-IBAN")
+    assert scrubber.is_secret("tax-number")
+    assert scrubber.is_secret("password")
+    assert not SCRUBBER.is_secret("iban")
+
+
+@pytest.mark.parametrize(
+    ("value", "masked"),
+    [
+        ({"password": "a", "b": 1}, {"password": MASK, "b": 1}),
+        ({"a": [{"token": {"x": 1}}]}, {"a": [{"token": MASK}]}),
+        ({"card": 4111, "cookie": ["a"]}, {"card": MASK, "cookie": MASK}),
+        ({"token": None, "secret": "", "password": True}, None),
+        ([["Cookie", "a=b"], ["Host", "h"]], [["Cookie", MASK], ["Host", "h"]]),
+        ({"name": "Cookie", "value": "a"}, {"name": "Cookie", "value": MASK}),
+        ({"name": "Host", "value": "a"}, None),
+        ({"url": "https://u:p@h/?token=x&a=b"}, {"url": f"https://{MASK}@h/?token={MASK}&a=b"}),
+        (7, None),
+        (None, None),
+    ],
+)
+def test_values(value: Any, masked: Any) -> None:
+    assert SCRUBBER.scrub(value) == (value if masked is None else masked)
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("password=hunter2", f"password={MASK}"),
+        ("password: hunter2, user: ada", f"password: {MASK}, user: ada"),
+        ('{"password": "a\\"b", "user": 1}', f'{{"password": {MASK}, "user": 1}}'),
+        ('{\\"password\\": \\"x\\", \\"a\\": 1}', f'{{\\"password\\": {MASK}, \\"a\\": 1}}'),
+        ("{:api_key=>'x', :a=>1}", f"{{:api_key=>{MASK}, :a=>1}}"),
+        ("Authorization: Bearer abc def", f"Authorization: {MASK}"),
+        ("Cookie: a=b; c=d\nHost: x", f"Cookie: {MASK}\nHost: x"),
+        ("token=Bearer abc", f"token={MASK}"),
+        ("https://x.y/a?token=abc&b=1#c", f"https://x.y/a?token={MASK}&b=1#c"),
+        ("postgres://user:pw@db/shop", f"postgres://{MASK}@db/shop"),
+        ("it said Bearer abcdefghijklmnop.qrs", f"it said Bearer {MASK}"),
+        ("the key proj_abc123 is bad", f"the key {MASK} is bad"),
+        ("mail ada@example.com", "mail ada@example.com"),
+        ("10:30 a=b c: d", "10:30 a=b c: d"),
+    ],
+)
+def test_texts(text: str, masked: str) -> None:
+    assert SCRUBBER.scrub_text(text) == masked
+
+
+def test_source_keeps_its_names_and_calls() -> None:
+    assert SCRUBBER.scrub_source("  token = read(x)") == "  token = read(x)"
+    assert SCRUBBER.scrub_source('f(password="x", a="b")') == f'f(password={MASK}, a="b")'
+
+
+def test_places_keep_their_lines() -> None:
+    assert SCRUBBER.scrub_place("app/token.rb:12:in `x'") == "app/token.rb:12:in `x'"
+    assert SCRUBBER.scrub_place("at f (http://a/b.js?token=x)").endswith(f"?token={MASK})")
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.text(), st.text())
+def test_whatever_the_text_a_quoted_secret_does_not_stay(before: str, after: str) -> None:
+    text = f'{before}\n"password": "s3cr3t-Xy"\n{after}'
+    assert "s3cr3t-Xy" not in SCRUBBER.scrub_text(text) or "s3cr3t-Xy" in before + after
+
+
+@settings(deadline=None, derandomize=True)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_masking_again_changes_nothing(value: Any) -> None:
+    once = SCRUBBER.scrub(value)
+    assert Scrubber().scrub(once) == once
