@@ -7,6 +7,7 @@ from typing import Any
 
 from miniapm.clock import DAY
 from miniapm.domain.deploys.values import Announcement, Deploy
+from miniapm.domain.errors.values import Occurrence
 from miniapm.domain.keys import Key, check_scopes, display_of, hash_secret, make_secret
 from miniapm.domain.tokens import hash_token, make_token
 from miniapm.domain.users import User
@@ -47,6 +48,21 @@ def make_deploy(**fields: Any) -> Deploy:
         "updated_at": at,
     }
     return Deploy(**{**defaults, **fields})
+
+
+def make_occurrence(**fields: Any) -> Occurrence:
+    """An `Oops` in production at START; its fingerprint is its class."""
+    defaults: dict[str, Any] = {
+        "service": "shop",
+        "env": "production",
+        "version": "",
+        "revision": "",
+        "happened_at": START,
+        "exception_class": "Oops",
+        "message": "it broke",
+    }
+    values = {**defaults, **fields}
+    return Occurrence(**{"fingerprint": values["exception_class"], **values})
 
 
 def make_database(path: Path, *slugs: str) -> Connection:

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from miniapm.domain.durations import parse_duration
+from miniapm.domain.retention import Lifetimes
 
 MIB = 1024 * 1024
 
@@ -61,6 +62,23 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deploy_body_bytes: Annotated[
         int, Meta(ge=1024, description="Largest body of a deploy or an API call")
     ] = MIB
+    telemetry_body_bytes: Annotated[
+        int, Meta(ge=64 * 1024, description="Largest body of telemetry, as it is sent")
+    ] = 8 * MIB
+    telemetry_inflated_bytes: Annotated[
+        int, Meta(ge=64 * 1024, description="Largest body of telemetry once it is inflated")
+    ] = 64 * MIB
+    services: Annotated[
+        int,
+        Meta(ge=1, description="Services of a project in telemetry; more are kept as `other`"),
+    ] = 200
+    releases_per_service: Annotated[
+        int,
+        Meta(ge=1, description="Versions of a service in an environment; more are `other`"),
+    ] = 500
+    endpoints_per_service: Annotated[
+        int, Meta(ge=1, description="Endpoints of a service; more are kept as `other`")
+    ] = 1000
     header_bytes: Annotated[
         int, Meta(ge=4096, description="Largest request line and headers together")
     ] = 32 * 1024
@@ -72,11 +90,28 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         float, Meta(gt=0, le=3600, description="Time for the body of a request to arrive")
     ] = 30.0
     queue_bytes: Annotated[
-        int, Meta(ge=MIB, description="Bytes accepted but not yet on disk; more gets 503")
+        int,
+        Meta(ge=MIB, description="Bytes of bodies being read or not yet on disk; more gets 503"),
     ] = 64 * MIB
     logins_per_minute: Annotated[
         int, Meta(ge=1, description="Sign-in attempts per address and minute")
     ] = 10
+
+
+class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long telemetry is kept; deploys and groups of errors are kept for ever."""
+
+    spans: Annotated[
+        str, Meta(description="Spans, traces and single requests, from when they came in")
+    ] = "7d"
+    errors: Annotated[
+        str, Meta(description="Single occurrences of errors; their group and counts stay")
+    ] = "30d"
+    minutes: Annotated[
+        str, Meta(description="Figures by the minute; a verdict learns from 14 days of them")
+    ] = "16d"
+    ten_minutes: Annotated[str, Meta(description="Figures by ten minutes")] = "90d"
+    hours: Annotated[str, Meta(description="Figures by the hour")] = "400d"
 
 
 class Deploys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,6 +121,26 @@ class Deploys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str,
         Meta(description="A started deploy without an end counts as timed out after this long"),
     ] = "1h"
+    observe: Annotated[
+        bool,
+        Meta(
+            description="Whether versions that telemetry shows and nobody announced become "
+            "deploys; never in the environments test, testing, tests, ci and local"
+        ),
+    ] = True
+
+
+class Privacy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is not kept of telemetry."""
+
+    scrub: Annotated[
+        str,
+        Meta(
+            description="Names whose values are masked besides those like password, secret, token, "
+            "authorization, cookie, api_key and card; separated by commas, without case, as part "
+            "of a name"
+        ),
+    ] = ""
 
 
 class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,13 +161,27 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     server: Server = msgspec.field(default_factory=Server)
     storage: Storage = msgspec.field(default_factory=Storage)
     limits: Limits = msgspec.field(default_factory=Limits)
+    retention: Retention = msgspec.field(default_factory=Retention)
     deploys: Deploys = msgspec.field(default_factory=Deploys)
+    privacy: Privacy = msgspec.field(default_factory=Privacy)
     log: Log = msgspec.field(default_factory=Log)
 
     @property
     def deploy_timeout(self) -> int:
         """`deploys.timeout` in microseconds."""
         return parse_duration(self.deploys.timeout)
+
+    @property
+    def lifetimes(self) -> Lifetimes:
+        """The durations of `retention` in microseconds."""
+        kept = self.retention
+        return Lifetimes(
+            spans=parse_duration(kept.spans),
+            errors=parse_duration(kept.errors),
+            minutes=parse_duration(kept.minutes),
+            ten_minutes=parse_duration(kept.ten_minutes),
+            hours=parse_duration(kept.hours),
+        )
 
     @property
     def database_path(self) -> Path:

@@ -2,6 +2,8 @@
 
 import ipaddress
 import math
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -43,6 +45,12 @@ def _check_duration(value: str) -> str:
     return value
 
 
+def _check_at_least(least: str, value: str) -> str:
+    if parse_duration(value) < parse_duration(least):
+        raise ValueError(f"must be at least {least}")
+    return value
+
+
 def _check_host(value: str) -> str:
     if not value or not value.isprintable() or any(sign in value for sign in " /"):
         raise ValueError("must be an address to listen on, such as 127.0.0.1 or 0.0.0.0")
@@ -75,9 +83,15 @@ def _check_networks(value: str) -> str:
     return value
 
 
-_CHECKS = {
+_CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "server.host": _check_host,
     "server.public_url": _check_public_url,
     "server.trusted_proxies": _check_networks,
     "deploys.timeout": _check_duration,
+    # below these, pages of the last hours or days would have holes
+    "retention.spans": partial(_check_at_least, "1h"),
+    "retention.errors": partial(_check_at_least, "1d"),
+    "retention.minutes": partial(_check_at_least, "1d"),
+    "retention.ten_minutes": partial(_check_at_least, "2d"),
+    "retention.hours": partial(_check_at_least, "8d"),
 }

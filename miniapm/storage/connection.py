@@ -46,8 +46,10 @@ class Connection(sqlite3.Connection):
         return super().execute(sql, parameters)
 
     def executemany(self, sql: str, parameters: Iterable[Any]) -> sqlite3.Cursor:
+        """Rows are mappings, or tuples in the order in which the names first stand in `sql`."""
         sql, pick = _by_position(sql)
-        return super().executemany(sql, (pick(values) for values in parameters))
+        rows = (v if isinstance(v, tuple) else pick(v) for v in parameters)
+        return super().executemany(sql, rows)
 
 
 Query = Callable[Concatenate[Connection, P], T]

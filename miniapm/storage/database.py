@@ -16,11 +16,21 @@ from typing import Any, ParamSpec, TypeVar
 import aiosqlite
 
 from miniapm.clock import Clock
-from miniapm.storage.connection import Query, identify_file, open_connection, translate_error
+from miniapm.domain.ids import IdMaker
+from miniapm.storage.budget import ByteBudget
+from miniapm.storage.connection import (
+    Connection,
+    Query,
+    identify_file,
+    open_connection,
+    translate_error,
+)
 from miniapm.storage.deploys.record import record_announcement
 from miniapm.storage.deploys.record_together import record_together
 from miniapm.storage.migrations import migrate
 from miniapm.storage.server_lock import server_lock
+from miniapm.storage.spans.names import NameCaps
+from miniapm.storage.telemetry import TelemetryStore
 from miniapm.storage.writer import Writer
 
 P = ParamSpec("P")
@@ -65,9 +75,12 @@ class Reader(aiosqlite.Connection):
 class Database:
     """Hands functions of a connection to the right connection. Made by `open_database`."""
 
-    def __init__(self, path: Path, writer: Writer, readers: list[Reader]) -> None:
+    def __init__(
+        self, path: Path, writer: Writer, readers: list[Reader], telemetry: TelemetryStore
+    ) -> None:
         self.path = path
         self.writer = writer
+        self.telemetry = telemetry
         self._file = identify_file(path)
         self._idle: asyncio.Queue[Reader] = asyncio.Queue()
         for reader in readers:
@@ -95,11 +108,13 @@ class Database:
 async def open_database(
     path: Path,
     clock: Clock,
+    make_id: IdMaker,
     *,
     readers: int = 3,
     read_seconds: float = 5.0,
     queue_items: int = 8192,
-    queue_bytes: int = 64 * 1024 * 1024,
+    budget: ByteBudget | None = None,
+    caps: NameCaps | None = None,
 ) -> AsyncIterator[Database]:
     """Creates or migrates the file, then serves it until the block ends.
 
@@ -107,12 +122,16 @@ async def open_database(
     """
     with server_lock(path):
         connection = await asyncio.to_thread(_open_migrated, path, clock)
+        telemetry = await asyncio.to_thread(
+            TelemetryStore, connection, clock, make_id, caps or NameCaps()
+        )
         writer = Writer(
             connection,
             path,
             max_items=queue_items,
-            max_bytes=queue_bytes,
+            budget=budget or ByteBudget(),
             together={record_announcement: record_together},
+            on_rollback=telemetry.forget,
         )
         writer.start()
         opened: list[Reader] = []
@@ -121,7 +140,7 @@ async def open_database(
                 reader = Reader(path, read_seconds)
                 await reader
                 opened.append(reader)
-            database = Database(path, writer, opened)
+            database = Database(path, writer, opened, telemetry)
             yield database
         finally:
             for reader in opened:
@@ -129,7 +148,7 @@ async def open_database(
             await writer.close()
 
 
-def _open_migrated(path: Path, clock: Clock) -> sqlite3.Connection:
+def _open_migrated(path: Path, clock: Clock) -> Connection:
     connection = open_connection(path, create=True)
     try:
         migrate(connection, path, clock())

@@ -23,6 +23,7 @@ def examine_file(connection: Connection, path: Path) -> list[Finding]:
     path = path.resolve()
     return [
         _examine_integrity(connection, path),
+        *_examine_contents(connection),
         _examine_log(path),
         _examine_room(path),
         *_examine_permissions(path),
@@ -55,6 +56,22 @@ def _examine_integrity(connection: Connection, path: Path) -> Finding:
         )
     size = _size(path.stat().st_size)
     return Finding("ok", "database", f"The database {path} is whole ({size}, layout {layout}).")
+
+
+def _examine_contents(connection: Connection) -> Iterator[Finding]:
+    """Nothing where this SQLite cannot tell, or the file is too damaged."""
+    try:
+        rows = connection.execute(
+            """/* doctor.find_sizes */ select coalesce(m.tbl_name, s.name) as name,
+                sum(s.pgsize) as size_bytes
+            from dbstat s left join sqlite_master m on m.name = s.name
+            where s.aggregate = 1 group by 1 order by 2 desc limit 4"""
+        ).fetchall()
+    except sqlite3.DatabaseError:
+        return
+    sizes = ", ".join(f"{row['name']} {_size(row['size_bytes'])}" for row in rows)
+    free = scalar(connection, "PRAGMA freelist_count") * scalar(connection, "PRAGMA page_size")
+    yield Finding("ok", "database", f"Most of it: {sizes}; free for what comes {_size(free)}.")
 
 
 def _examine_log(path: Path) -> Finding:

@@ -26,11 +26,27 @@ def write_once(path: Path, query: "Query[P, T]", *args: P.args, **kwargs: P.kwar
 
     Works beside a running server. Busy when the file stays locked for longer than anyone should.
     """
-    with open_existing(path) as connection, file_lock(path, LOCK_WAIT_SECONDS) as held:
+    with open_existing(path) as connection, write_lock(path), transaction(connection):
+        return query(connection, *args, **kwargs)
+
+
+@contextmanager
+def write_lock(path: Path) -> Iterator[None]:
+    """Held by the command line while it writes, one short transaction at a time."""
+    with file_lock(path, LOCK_WAIT_SECONDS) as held:
         if not held:
             raise Busy("Another command is writing to the database; try again in a moment.")
-        with transaction(connection):
+        yield
+
+
+def rehearse_once(path: Path, query: "Query[P, T]", *args: P.args, **kwargs: P.kwargs) -> T:
+    """As `write_once`, but nothing stays written: what a dry run tells."""
+    with open_existing(path) as connection, write_lock(path):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
             return query(connection, *args, **kwargs)
+        finally:
+            connection.execute("ROLLBACK")
 
 
 def read_once(path: Path, query: "Query[P, T]", *args: P.args, **kwargs: P.kwargs) -> T:

@@ -11,7 +11,8 @@ from miniapm.storage.audit import Act, note
 from miniapm.storage.connection import Connection, scalar
 
 MAX_SLUG = 50
-# every table whose rows belong to a project, those that point at others first; audit stays
+# whose rows belong to a project, those that point at others first; audit stays, and telemetry goes
+# in steps (retention/projects.py)
 _OWNED = (
     "deploy_tags",
     "deploy_commits",
@@ -19,8 +20,15 @@ _OWNED = (
     "idempotency",
     "refusals",
     "deploys",
+    "error_counts",
+    "error_releases",
+    "error_occurrences",
+    "error_recent",
+    "error_groups",
+    "span_dictionaries",
     "memberships",
     "keys",
+    "error_groups",
 )
 
 
@@ -124,7 +132,8 @@ def rename_project(
 
 
 def delete_project(connection: Connection, act: Act, slug: str) -> Project:
-    """Removes a project and all that belongs to it; only the audit trail stays."""
+    """Removes a project and what belongs to it. The audit trail stays; telemetry is more than one
+    transaction should delete: `ProjectTelemetry` does, or the next sweep."""
     project = get_project(connection, slug)
     for table in _OWNED:
         connection.execute(

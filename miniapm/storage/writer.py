@@ -16,12 +16,14 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from miniapm.exceptions import Busy, Unavailable
+from miniapm.storage.budget import ByteBudget
 from miniapm.storage.connection import file_lock, identify_file, translate_error
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 GROUP_LIMIT = 512
+GROUP_SECONDS = 0.05
 GATHER_SECONDS = 0.003
 CHECKPOINT_SECONDS = 0.25
 SLOWEST_LOCK_SECONDS = 30.0
@@ -51,7 +53,8 @@ Together = Callable[[Any, Sequence[Any]], Sequence[Any]]
 class Writer:
     """Takes functions of a connection; answers after their commit. Lives on one event loop.
 
-    `together` names queries of which many calls can be run as one.
+    `together` names queries of which many calls can be run as one. `on_rollback` is called in the
+    writing thread when a whole group was undone: what it left in memory is not on disk.
     """
 
     def __init__(
@@ -60,20 +63,23 @@ class Writer:
         path: Path,
         *,
         max_items: int,
-        max_bytes: int,
+        budget: ByteBudget,
         together: Mapping[Callable[..., Any], Together] | None = None,
+        on_rollback: Callable[[], None] = lambda: None,
     ) -> None:
         self._connection = connection
         self._path = path
         self._file = identify_file(path)
         self._max_items = max_items
-        self._max_bytes = max_bytes
+        self._budget = budget
         self._together = dict(together or {})
+        self._on_rollback = on_rollback
         self._queue: SimpleQueue[list[_Submission] | None] = SimpleQueue()
         self._fresh: list[_Submission] = []
+        self._left: list[_Submission] = []
         self._gather_until = 0.0
         self._items = 0
-        self._bytes = 0
+        self._moved_at = 0.0
         self._closing = False
         self._loop = asyncio.get_running_loop()
         self._finished = self._loop.create_future()
@@ -88,15 +94,17 @@ class Writer:
     def submit(self, query: Callable[..., T], *args: Any, size: int = 256) -> "asyncio.Future[T]":
         """Queues `query(connection, *args)`; the future is done once its commit is on disk.
 
-        `size` is what the submission holds in memory, in bytes. Busy at once when the queue is
-        full.
+        `size` is what the submission holds in memory, in bytes, unless it is counted already. Busy
+        at once when the queue is full.
         """
         if self._closing:
             raise Busy("The server is stopping; send again in a moment.", 5)
-        if self._items >= self._max_items or self._bytes + size > self._max_bytes:
+        if self._items >= self._max_items:
             raise Busy("More is coming in than can be stored; send again in a moment.", 1)
+        self._budget.take(size)
+        if not self._items:
+            self._moved_at = self._loop.time()
         self._items += 1
-        self._bytes += size
         future: asyncio.Future[T] = self._loop.create_future()
         if not self._fresh:
             self._gather_until = self._loop.time() + GATHER_SECONDS
@@ -126,6 +134,11 @@ class Writer:
         """Submissions not yet committed."""
         return self._items
 
+    @property
+    def stalled_seconds(self) -> float:
+        """For how long nothing was committed though something waits."""
+        return self._loop.time() - self._moved_at if self._items else 0.0
+
     async def close(self) -> None:
         """Takes nothing more, commits what waits, checkpoints, closes the connection."""
         if not self._closing:
@@ -137,13 +150,14 @@ class Writer:
 
     def _run(self) -> None:
         stop = False
-        while not stop:
-            group, stop = self._take_group()
-            if group:
-                self._commit_group(group)
+        while not stop or self._left:
+            stop = self._take_group() or stop
+            if self._left:
+                group = self._commit_group(self._left)
                 self._call(self._resolve_group, group)
-            if self._dirty and (stop or self._checkpoint_is_due()):
-                self._checkpoint(last=stop)
+            last = stop and not self._left
+            if self._dirty and (last or self._checkpoint_is_due()):
+                self._checkpoint(last=last)
         self._connection.close()
         self._call(self._finished.set_result, None)
 
@@ -153,26 +167,37 @@ class Writer:
         except RuntimeError:  # the loop is gone: nobody waits any more
             log.debug("the event loop closed before the writer")
 
-    def _take_group(self) -> tuple[list[_Submission], bool]:
-        group: list[_Submission] = []
+    def _take_group(self) -> bool:
+        """Adds what waits to what was left of the last group; whether the end has come."""
+        group = self._left
         try:
             # while pages wait for a checkpoint, wake up for it even when nothing more comes
-            fresh = self._queue.get(timeout=CHECKPOINT_SECONDS if self._dirty else None)
+            wait = CHECKPOINT_SECONDS if self._dirty else None
+            fresh = self._queue.get_nowait() if group else self._queue.get(timeout=wait)
             while fresh is not None:
                 group += fresh
                 if len(group) >= GROUP_LIMIT:
-                    return group, False
+                    return False
                 fresh = self._queue.get_nowait()
         except Empty:
-            return group, False
-        return group, True
+            return False
+        return True
 
-    def _commit_group(self, group: list[_Submission]) -> None:
+    def _commit_group(self, group: list[_Submission]) -> list[_Submission]:
+        """Commits what it can of `group` in a bounded time and leaves the rest for the next; gives
+        those that are done."""
         execute = self._connection.execute
+        self._left = []
         try:
             self._refuse_when_gone()
             self._begin()
-            for submission in self._run_together(group):
+            began = time.monotonic()
+            alone = self._run_together(group)
+            for place, submission in enumerate(alone):
+                # large writes must not make those behind them wait for all of them
+                if place and time.monotonic() - began > GROUP_SECONDS:
+                    self._left = alone[place:]
+                    break
                 execute("SAVEPOINT submission")
                 try:
                     submission.result = submission.query(self._connection, *submission.args)
@@ -184,7 +209,12 @@ class Writer:
             execute("COMMIT")
             self._dirty = True
         except Exception as error:
+            self._left = []
             self._fail_group(group, error)
+        if not self._left:
+            return group
+        left = set(map(id, self._left))
+        return [submission for submission in group if id(submission) not in left]
 
     def _refuse_when_gone(self) -> None:
         """Busy when another file, or none, stands where ours did: a commit would be lost."""
@@ -231,6 +261,7 @@ class Writer:
     def _fail_group(self, group: list[_Submission], error: Exception) -> None:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+        self._on_rollback()
         cause = next(
             (s.error for s in group if isinstance(s.error, sqlite3.OperationalError)), error
         )
@@ -242,9 +273,10 @@ class Writer:
             log.error("a group of %d writes was not stored: %s", len(group), cause)
 
     def _resolve_group(self, group: list[_Submission]) -> None:
+        self._moved_at = self._loop.time()
         for submission in group:
             self._items -= 1
-            self._bytes -= submission.size
+            self._budget.give_back(submission.size)
             future = submission.future
             if future.done():
                 continue

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from miniapm.exceptions import Busy
+from miniapm.storage.budget import ByteBudget
 from miniapm.storage.connection import Connection, open_connection
 from miniapm.storage.migrations import migrate
 from miniapm.storage.once import write_once
@@ -43,7 +44,7 @@ async def open_writer(
     connection = open_connection(path)
     for name, value in pragmas.items():
         connection.execute(f"pragma {name} = {value}")
-    writer = Writer(connection, path, max_items=max_items, max_bytes=max_bytes)
+    writer = Writer(connection, path, max_items=max_items, budget=ByteBudget(max_bytes))
     writer.start()
     try:
         yield writer
@@ -120,6 +121,30 @@ def test_a_group_has_an_end(path: Path) -> None:
             gate.open()
             await asyncio.gather(held, *waiting)
             assert len(stored(path)) == GROUP_LIMIT * 2 + 1
+
+    run(test)
+
+
+def test_large_writes_do_not_hold_up_those_behind_them(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # every write takes too long
+    monkeypatch.setattr("miniapm.storage.writer.GROUP_SECONDS", -1.0)
+
+    async def test() -> None:
+        gate = Gate()
+        async with open_writer(path) as writer:
+            statements: list[str] = []
+            writer._connection.set_trace_callback(statements.append)
+            held = writer.submit(gate)
+            await gate.entered()
+            waiting = [writer.submit(insert, i) for i in range(20)]
+            closing = asyncio.create_task(writer.close())
+            gate.open()
+            assert await asyncio.gather(held, *waiting) == [None, *range(20)]
+            await closing
+            assert statements.count("COMMIT") == 21
+        assert stored(path) == list(range(20))
 
     run(test)
 

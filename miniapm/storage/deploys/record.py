@@ -12,6 +12,7 @@ from miniapm.domain.deploys.values import (
     Deploy,
 )
 from miniapm.storage.connection import Connection, scalar
+from miniapm.storage.deploys.adoption import find_adoptable
 from miniapm.storage.deploys.replays import Replay, find_replay, insert_replay
 from miniapm.storage.deploys.rows import (
     COLUMNS,
@@ -76,15 +77,14 @@ def _find_meant(connection: Connection, announcement: Announcement, timeout: int
         known = _find_external(connection, announcement)
         if known is not None:
             return known
-    if announcement.every_call_counts and not announcement.at_given:
-        return None
-    found = _choose(
-        connection, announcement, _find_same(connection, announcement, timeout), timeout
-    )
+    found = None
+    if announcement.at_given or not announcement.every_call_counts:
+        rows = _find_same(connection, announcement, timeout)
+        found = _choose(connection, announcement, rows, timeout)
     if found is None and not announcement.every_call_counts:
         rows = _find_foreign(connection, announcement)
         found = _choose(connection, announcement, rows, timeout)
-    return found
+    return found or find_adoptable(connection, announcement)
 
 
 def _choose(
@@ -163,13 +163,13 @@ def _find_foreign(connection: Connection, announcement: Announcement) -> list[De
 
 
 def _other_went_live(connection: Connection, announcement: Announcement, match: Match) -> bool:
-    """Whether another version went live between the deploy and the announcement."""
+    """Whether another version was announced live between the deploy and the announcement."""
     begin, end = sorted((match.deploy.deployed_at, announcement.at))
     found = scalar(
         connection,
         """/* deploys.find_between */ select 1 from deploys
         where project_id = :project_id and service = :service and env = :env
-            and status = 'succeeded' and hidden_at is null
+            and status = 'succeeded' and hidden_at is null and sources <> 'telemetry'
             and deployed_at > :begin and deployed_at < :end
             and (git_sha <> :git_sha or coalesce(version, '') <> coalesce(:version, ''))
             and id <> :id

@@ -56,14 +56,20 @@ def _lane(a: Announcement) -> Lane:
 def _find_known(
     connection: Connection, lane: Lane, announcements: Sequence[Announcement]
 ) -> set[str] | None:
-    """Which of the shas the lane has; None when another source may have announced one of them."""
+    """Which of the shas the lane has; None when another source may have announced one of them, or
+    telemetry shown it, however long ago."""
     project_id, service, env = lane
     place = {"project_id": project_id, "service": service, "env": env}
     foreign = scalar(
         connection,
         """/* deploys.has_foreign */ select 1 from deploys
         where project_id = :project_id and service = :service and env = :env
-            and sources <> 'api' and deployed_at >= :begin limit 1""",
+            and sources <> 'api' and deployed_at >= :begin
+        union all
+        select 1 from deploys
+        where project_id = :project_id and service = :service and env = :env
+            and sources = 'telemetry'
+        limit 1""",
         **place,
         begin=min(a.at for a in announcements) - SAME_DEPLOY_WITHIN,
     )

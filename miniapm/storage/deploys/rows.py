@@ -101,7 +101,7 @@ def update_row(connection: Connection, deploy: Deploy) -> None:
             external_id = :external_id, title = :title, description = :description,
             deployer = :deployer, url = :url, repository = :repository,
             started_at = :started_at, hidden_at = :hidden_at, sources = :sources,
-            search = :search
+            key_id = :key_id, search = :search
         where project_id = :project_id and id = :id""",
         _values(deploy),
     )

@@ -9,6 +9,7 @@ from miniapm.domain.deploys.values import Commit, Deploy
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.find import Cursor, DeployFilter, find_deploys, get_deploy
 from miniapm.storage.deploys.rows import find_commits
+from miniapm.storage.deploys.sightings import find_first_seen
 from miniapm.storage.deploys.surroundings import find_surroundings
 from miniapm.storage.deploys.titles import find_titles
 
@@ -52,10 +53,15 @@ def get_shown(connection: Connection, project_id: int, deploy_id: int) -> Deploy
 def show_deploys(connection: Connection, deploys: Sequence[Deploy]) -> list[ShownDeploy]:
     """Each of `deploys` with what is derived from the others."""
     titles = find_titles(connection, deploys)
-    return [_show(connection, deploy, titles.get(deploy.id)) for deploy in deploys]
+    seen = find_first_seen(connection, deploys)
+    return [
+        _show(connection, deploy, titles.get(deploy.id), seen.get(deploy.id)) for deploy in deploys
+    ]
 
 
-def _show(connection: Connection, deploy: Deploy, title: str | None) -> ShownDeploy:
+def _show(
+    connection: Connection, deploy: Deploy, title: str | None, first_seen_at: int | None
+) -> ShownDeploy:
     around = find_surroundings(connection, deploy)
     previous_id = around.previous.id if around.previous else None
-    return ShownDeploy(deploy, derive_kind(deploy, around), previous_id, title)
+    return ShownDeploy(deploy, derive_kind(deploy, around), previous_id, title, first_seen_at)

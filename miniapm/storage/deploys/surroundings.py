@@ -79,3 +79,18 @@ def _find_neighbour(connection: Connection, deploy: Deploy, side: str, order: st
     ).fetchall()
     found = to_deploys(connection, deploy.project_id, rows)
     return found[0] if found else None
+
+
+def find_live_at(
+    connection: Connection, project_id: int, service: str, env: str, at: int
+) -> Deploy | None:
+    """What was live in `service` and `env` at `at`: the latest live deploy until then."""
+    rows = connection.execute(
+        f"""/* deploys.find_live_at */ select {COLUMNS} from deploys
+        where project_id = :project_id and service = :service and env = :env
+            and status = 'succeeded' and hidden_at is null and deployed_at <= :at
+        order by deployed_at desc, id desc limit 1""",
+        {"project_id": project_id, "service": service, "env": env, "at": at},
+    ).fetchall()
+    found = to_deploys(connection, project_id, rows)
+    return found[0] if found else None

@@ -1,0 +1,233 @@
+"""What telemetry tells about why something is missing, and what to do about it."""
+
+from collections.abc import Iterator
+from statistics import median
+
+from miniapm.clock import DAY, HOUR, MINUTE, SECOND, to_rfc3339
+from miniapm.domain.durations import format_duration
+from miniapm.domain.keys import TRACES_WRITE
+from miniapm.domain.names import find_nearest
+from miniapm.domain.retention import Lifetimes
+from miniapm.domain.spans.ids import to_arrival
+from miniapm.domain.spans.values import OTHER
+from miniapm.storage.connection import Connection
+from miniapm.storage.doctor import Finding
+from miniapm.storage.jobs import JobRow, find_jobs, find_lifetimes
+from miniapm.storage.keys import find_keys
+from miniapm.storage.projects import Project
+from miniapm.storage.releases import Release, find_releases
+from miniapm.storage.retention.lag import explain_lag, find_lag
+from miniapm.storage.spans.names import NameCaps
+
+_SILENT = DAY
+_RECENT = 14 * DAY
+_AHEAD = 30 * SECOND
+_BEHIND = 30 * MINUTE
+_NEWEST_ENTRIES = 5_000
+_SHOWN = 3
+_TOLD_JOBS = ("flush rollups", "retention")
+
+
+def examine_jobs(
+    connection: Connection, lifetimes: Lifetimes, now: int, *, is_served: bool
+) -> Iterator[Finding]:
+    """Whether figures and retention keep up, for all projects; `lifetimes` are the settings, unless
+    the server has noted its own."""
+    jobs = find_jobs(connection)
+    lag = explain_lag(find_lag(connection), find_lifetimes(connection) or lifetimes, now)
+    for sentence in lag:
+        yield Finding(
+            # without a server nothing can keep up: that is told where the server is
+            "problem" if is_served else "note",
+            "telemetry",
+            f"Telemetry is behind: {sentence}.",
+            "A running server catches up by itself; if it does not, see its log.",
+        )
+    ran = [f"`{name}` last at {_at(jobs[name])}" for name in _TOLD_JOBS if name in jobs]
+    if ran and not lag:
+        yield Finding("ok", "telemetry", f"The jobs keep up: {', '.join(ran)}.")
+    for job in jobs.values():
+        if job.failures:
+            yield Finding(
+                "note",
+                "telemetry",
+                f"The job `{job.name}` failed {job.failures} times in a row ({job.error}); "
+                f"it last worked at {_at(job)}.",
+                "See the server's log.",
+            )
+
+
+def examine_telemetry(
+    connection: Connection, project: Project, caps: NameCaps, now: int
+) -> list[Finding]:
+    """The findings of one project."""
+    releases = find_releases(connection, project.id)
+    return [
+        *_examine_arrival(connection, project, releases, now),
+        *_examine_caps(connection, project, caps),
+        *_examine_clocks(connection, project, releases),
+        *_examine_lanes(connection, project, releases, now),
+    ]
+
+
+def _examine_arrival(
+    connection: Connection, project: Project, releases: list[Release], now: int
+) -> Iterator[Finding]:
+    if releases:
+        last = max(releases, key=lambda release: release.last_seen_at)
+        services = {release.service for release in releases}
+        yield Finding(
+            "note" if last.last_seen_at < now - _SILENT else "ok",
+            project.slug,
+            f"Telemetry of {project.slug} was last seen at {to_rfc3339(last.last_seen_at)}, of the "
+            f"service {last.service} in {last.env} ({_services(len(services))} in all).",
+            "Nothing came for a day: look whether the application still exports to this server."
+            if last.last_seen_at < now - _SILENT
+            else "",
+        )
+        return
+    senders = [
+        key
+        for key in find_keys(connection, project.id)
+        if TRACES_WRITE in key.scopes and not key.has_ended(now)
+    ]
+    if senders:
+        yield Finding(
+            "note",
+            project.slug,
+            f"No telemetry of {project.slug} has come in yet, though "
+            f"{'a key' if len(senders) == 1 else f'{len(senders)} keys'} may send it.",
+            "The overview of the project shows what to set where the application runs.",
+        )
+
+
+def _examine_caps(connection: Connection, project: Project, caps: NameCaps) -> Iterator[Finding]:
+    for table, most, setting, advice in (
+        (
+            "endpoints",
+            caps.endpoints,
+            "limits.endpoints_per_service",
+            "Most often ids stand in their names: let the application send http.route.",
+        ),
+        ("releases", caps.releases, "limits.releases_per_service", "Old ones make room in time."),
+    ):
+        column = "name" if table == "endpoints" else "version"
+        lane = "service" if table == "endpoints" else "service, env"
+        rows = connection.execute(
+            f"""/* doctor.find_caps */ select service, count(*) as names from {table}
+            where project_id = :project_id group by {lane}
+            having count(*) >= :most and max(case when {column} = :other then 1 else 0 end) = 1""",
+            {"project_id": project.id, "most": most, "other": OTHER},
+        )
+        for service, names in rows:
+            yield Finding(
+                "problem",
+                project.slug,
+                f"The service {service} of {project.slug} has {names:,} {table}, which is the "
+                "most: what is new is counted under `other`.",
+                f"{advice} The setting {setting} allows more.",
+            )
+    for word, names in zip(
+        ("services", "environments"), _find_names(connection, project), strict=True
+    ):
+        if OTHER not in names or len(names) <= caps.services:
+            continue
+        yield Finding(
+            "problem",
+            project.slug,
+            f"The telemetry of {project.slug} names {caps.services:,} {word}, which is the most: "
+            "what is new is counted under `other`.",
+            "Names of hosts or of requests do not belong into service.name. The setting "
+            "limits.services allows more.",
+        )
+
+
+def _examine_clocks(
+    connection: Connection, project: Project, releases: list[Release]
+) -> Iterator[Finding]:
+    """By the requests that came in last: an exporter sends what just ended."""
+    rows = connection.execute(
+        f"""/* doctor.find_skew */ select release_id, id, started_at + duration_us as ended_at
+        from (select project_id, release_id, id, started_at, duration_us from entries
+            order by id desc limit {_NEWEST_ENTRIES}) newest
+        where project_id = :project_id""",
+        {"project_id": project.id},
+    )
+    ahead: dict[int, list[int]] = {}
+    for release_id, entry_id, ended_at in rows:
+        ahead.setdefault(release_id, []).append(ended_at - to_arrival(entry_id))
+    names = {release.id: release for release in releases}
+    for release_id, skews in list(ahead.items()):
+        skew, release = int(median(skews)), names.get(release_id)
+        if release is None or -_BEHIND <= skew <= _AHEAD:
+            continue
+        sender = f"{release.service} in {release.env}, of {project.slug},"
+        if skew > 0:
+            yield Finding(
+                "note",
+                project.slug,
+                f"Requests of {sender} end {_round(skew)} after they arrive.",
+                "The clock of that machine is ahead: let it follow a time server.",
+            )
+        else:
+            yield Finding(
+                "note",
+                project.slug,
+                f"Requests of {sender} arrive {_round(-skew)} after they ended.",
+                "Its exporter is late or was away, or the clock of that machine is behind.",
+            )
+
+
+def _examine_lanes(
+    connection: Connection, project: Project, releases: list[Release], now: int
+) -> Iterator[Finding]:
+    """What serves where, and was never announced as deployed there: mostly a name that differs."""
+    announced = _find_announced(connection, project)
+    seen = {(r.service, r.env) for r in releases if r.last_seen_at > now - _RECENT}
+    if not announced:
+        return
+    for service, env in sorted(seen - announced)[:_SHOWN]:
+        near = find_nearest(
+            f"{service} in {env}", {f"{s} in {e}" for s, e in announced}, cutoff=0.6
+        )
+        yield Finding(
+            "note",
+            project.slug,
+            f"{service} in {env} of {project.slug} sends telemetry, but no deploy of it was ever "
+            "announced.",
+            f"Deploys are announced for {near}: use the same names for both."
+            if near
+            else "Announce its deploys under the names that its telemetry has.",
+        )
+
+
+def _find_names(connection: Connection, project: Project) -> tuple[set[str], set[str]]:
+    """Services and environments."""
+    rows = connection.execute(
+        """/* doctor.find_lanes */ select distinct service, env from releases
+        where project_id = :project_id""",
+        {"project_id": project.id},
+    ).fetchall()
+    return {row["service"] for row in rows}, {row["env"] for row in rows}
+
+
+def _find_announced(connection: Connection, project: Project) -> set[tuple[str, str]]:
+    rows = connection.execute(
+        """/* doctor.find_announced */ select distinct service, env from deploys
+        where project_id = :project_id and sources <> 'telemetry' and hidden_at is null""",
+        {"project_id": project.id},
+    )
+    return {(row["service"], row["env"]) for row in rows}
+
+
+def _at(job: JobRow) -> str:
+    return "no time yet" if job.finished_at is None else to_rfc3339(job.finished_at)
+
+
+def _round(micros: int) -> str:
+    unit = next(unit for unit in (DAY, HOUR, MINUTE, SECOND) if micros >= 2 * unit)
+    return format_duration(round(micros / unit) * unit)
+
+
+def _services(count: int) -> str:
+    return "1 service" if count == 1 else f"{count:,} services"

@@ -1,0 +1,1 @@
+"""Reading endpoints: what was counted, how long it took, what changed at a deploy."""

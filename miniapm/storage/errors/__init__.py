@@ -1,0 +1,1 @@
+"""The SQL of errors: groups (groups), counts (counts), occurrences (occurrences), recording."""

@@ -1,0 +1,120 @@
+"""The dictionaries with which bodies are compressed: one a project, made anew once a month."""
+
+from collections.abc import Iterator
+
+from miniapm.clock import DAY
+from miniapm.domain.otlp.stored import StoredBody
+from miniapm.domain.spans.compression import (
+    MOST_SAMPLE_BYTES,
+    Dictionary,
+    decompress,
+    dictionary_of,
+)
+from miniapm.domain.spans.values import TelemetryDefaults
+from miniapm.storage.connection import Connection, Row, scalar
+
+RENEW_AFTER = 30 * DAY
+_MOST_BATCHES = 400
+_FEWEST_BATCHES = 20
+_LARGEST_BODY = 1024 * 1024
+
+
+def insert_dictionary(
+    connection: Connection, project_id: int, dictionary: Dictionary, now: int
+) -> None:
+    """Keeps a dictionary for ever: bodies need it as long as they are kept."""
+    connection.execute(
+        """/* span_dictionaries.insert */ insert into span_dictionaries
+            (project_id, id, made_at, content)
+        values (:project_id, :id, :now, :content) on conflict (project_id, id) do nothing""",
+        {
+            "project_id": project_id,
+            "id": dictionary.id,
+            "now": now,
+            "content": dictionary.content,
+        },
+    )
+
+
+def find_latest_dictionary(connection: Connection, project_id: int) -> Dictionary | None:
+    """The one that new bodies are compressed with."""
+    content = scalar(
+        connection,
+        """/* span_dictionaries.latest */ select content from span_dictionaries
+        where project_id = :project_id order by made_at desc limit 1""",
+        project_id=project_id,
+    )
+    return None if content is None else Dictionary(content)
+
+
+class Bodies:
+    """Opens the compressed bodies of a project; remembers the dictionaries that it needed."""
+
+    def __init__(self, connection: Connection, project_id: int) -> None:
+        self._connection = connection
+        self._project_id = project_id
+        self._known: dict[int, Dictionary | None] = {0: None}
+
+    def stored(self, row: Row) -> StoredBody:
+        """The body in a row of `span_batches` with format, defaults and body, and what opens it."""
+        service, _, env = row["defaults"].partition("\n")
+        body = row["body"]
+        return StoredBody(row["format"], TelemetryDefaults(service, env), body, self._find(body))
+
+    def open(self, frame: bytes) -> bytes:
+        """The body as it came."""
+        return decompress(frame, self._find(frame))
+
+    def _find(self, frame: bytes) -> Dictionary | None:
+        needed = dictionary_of(frame)
+        if needed not in self._known:
+            self._known[needed] = _get_dictionary(self._connection, self._project_id, needed)
+        return self._known[needed]
+
+
+def _get_dictionary(connection: Connection, project_id: int, dictionary_id: int) -> Dictionary:
+    content = scalar(
+        connection,
+        """/* span_dictionaries.get */ select content from span_dictionaries
+        where project_id = :project_id and id = :id""",
+        project_id=project_id,
+        id=dictionary_id,
+    )
+    assert content is not None, "dictionaries are kept as long as their project"
+    return Dictionary(content)
+
+
+def find_untrained(connection: Connection, now: int) -> list[int]:
+    """The projects that send spans and have no dictionary, or only an old one."""
+    rows = connection.execute(
+        """/* span_dictionaries.untrained */ select p.id from projects p
+        where not exists (select 1 from span_dictionaries d
+                where d.project_id = p.id and d.made_at > :since)
+            and exists (select 1 from releases r where r.project_id = p.id)""",
+        {"since": now - RENEW_AFTER},
+    )
+    return [row["id"] for row in rows]
+
+
+def find_samples(connection: Connection, project_id: int, since_id: int) -> list[bytes]:
+    """Some of the project's latest bodies, as they came, from batch `since_id` on; none when it
+    sent too few."""
+    bodies = Bodies(connection, project_id)
+    frames = connection.execute(
+        f"""/* span_batches.samples */ select body from span_batches
+        where id >= :since_id and project_id = :project_id and format <> 'requests'
+        order by id desc limit {_MOST_BATCHES}""",
+        {"project_id": project_id, "since_id": since_id},
+    )
+    samples = list(_open_some(bodies, (row["body"] for row in frames)))
+    return samples if len(samples) >= _FEWEST_BATCHES else []
+
+
+def _open_some(bodies: Bodies, frames: Iterator[bytes]) -> Iterator[bytes]:
+    size = 0
+    for frame in frames:
+        body = bodies.open(frame)
+        yield body[:_LARGEST_BODY]
+        size += len(body)
+        if size >= MOST_SAMPLE_BYTES:
+            return

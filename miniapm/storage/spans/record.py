@@ -1,0 +1,80 @@
+"""Storing a batch: its body, the prefixes of its trace ids, a row for each entry."""
+
+from collections.abc import Iterable
+
+from miniapm.domain.rollups import EntryRow
+from miniapm.domain.spans.ids import BatchIds
+from miniapm.domain.spans.values import SpanBatch, TelemetryDefaults
+from miniapm.storage.connection import Connection
+from miniapm.storage.spans.names import NameIds
+
+
+def insert_batch(
+    connection: Connection,
+    ids: NameIds,
+    batch_ids: BatchIds,
+    project_id: int,
+    defaults: TelemetryDefaults,
+    batch: SpanBatch,
+) -> list[EntryRow]:
+    """Stores `batch` and gives the rows of its entries, in the order of their ids."""
+    batch_id = batch_ids.take(len(batch.entries))
+    connection.execute(
+        """/* span_batches.insert */ insert into span_batches (id, project_id, started_at, ended_at,
+            span_count, format, digest, defaults, body)
+        values (:id, :project_id, :started_at, :ended_at, :span_count, :format, :digest, :defaults,
+            :body)""",
+        {
+            "id": batch_id,
+            "project_id": project_id,
+            "started_at": batch.started_at,
+            "ended_at": batch.ended_at,
+            "span_count": batch.span_count,
+            "format": batch.format,
+            "digest": batch.digest,
+            "defaults": f"{defaults.service}\n{defaults.env}",
+            "body": batch.body,
+        },
+    )
+    if batch.prefixes:
+        connection.execute(
+            """/* span_batch_traces.insert */ insert into span_batch_traces
+                (batch_id, project_id, prefixes)
+            values (:batch_id, :project_id, :prefixes)""",
+            {"batch_id": batch_id, "project_id": project_id, "prefixes": batch.prefixes},
+        )
+    rows = list(_to_rows(connection, ids, batch_id, project_id, batch))
+    connection.executemany(
+        """/* entries.insert */ insert into entries (id, project_id, endpoint_id, release_id,
+            started_at, duration_us, failed, status_code, trace_id, database_us, database_count,
+            http_us, http_count)
+        values (:id, :project_id, :endpoint_id, :release_id, :started_at, :duration_us, :failed,
+            :status_code, :trace_id, :database_us, :database_count, :http_us, :http_count)""",
+        rows,
+    )
+    return rows
+
+
+def _to_rows(
+    connection: Connection, ids: NameIds, batch_id: int, project_id: int, batch: SpanBatch
+) -> Iterable[EntryRow]:
+    find_release, find_endpoint = ids.find_release, ids.endpoint
+    for entry_id, entry in enumerate(batch.entries, batch_id):
+        at = entry.started_at
+        release = find_release(connection, project_id, entry.release, at)
+        endpoint_id = find_endpoint(connection, project_id, release.service, entry.endpoint, at)
+        yield EntryRow(
+            entry_id,
+            project_id,
+            endpoint_id,
+            release.id,
+            at,
+            entry.duration_us,
+            int(entry.failed),
+            entry.status_code,
+            entry.trace_id,
+            entry.database_us,
+            entry.database_count,
+            entry.http_us,
+            entry.http_count,
+        )

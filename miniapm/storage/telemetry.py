@@ -1,0 +1,172 @@
+"""What the writing thread keeps in memory of telemetry: ids by name, recent bodies, open minutes.
+
+All of it can be read back from the file, and is: at the start, and after a group of writes that
+failed, for then nobody knows which of it is on disk. Its methods run in the writing thread alone.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from miniapm.clock import MINUTE, Clock
+from miniapm.domain.errors.values import Occurrence
+from miniapm.domain.ids import IdMaker
+from miniapm.domain.rollups import OpenRollups
+from miniapm.domain.spans.compression import Compress, Dictionary, compress_plain
+from miniapm.domain.spans.ids import BatchIds, to_batch_id
+from miniapm.domain.spans.values import Telemetry, TelemetryDefaults
+from miniapm.storage.connection import Connection
+from miniapm.storage.errors.record import RecordedError, record_occurrences
+from miniapm.storage.rollups.flush import find_progress, flush_rollups
+from miniapm.storage.spans.dictionaries import find_latest_dictionary, insert_dictionary
+from miniapm.storage.spans.names import NameCaps, NameIds
+from miniapm.storage.spans.record import insert_batch
+from miniapm.storage.spans.replay import find_digests, find_last_batch, replay_entries
+
+REMEMBER_BODIES = 15 * MINUTE
+MOST_BODIES = 50_000
+# one takes a quarter of a megabyte once it is used
+MOST_DICTIONARIES = 16
+
+
+class TelemetryStore:
+    """Records telemetry. Made on the loop's thread before the writer runs, then the writer's."""
+
+    def __init__(
+        self, connection: Connection, clock: Clock, make_id: IdMaker, caps: NameCaps
+    ) -> None:
+        self._clock = clock
+        self._make_id = make_id
+        self.ids = NameIds(caps, clock)
+        self._load(connection)
+
+    def _load(self, connection: Connection) -> None:
+        self.ids.clear()
+        self._stale = False
+        self._batch_ids = BatchIds(self._clock, find_last_batch(connection))
+        since = to_batch_id(self._clock() - REMEMBER_BODIES)
+        self._bodies = {
+            (project_id, digest): batch_id
+            for project_id, digest, batch_id in find_digests(connection, since, MOST_BODIES)
+        }
+        self._compress: dict[int, Compress] = {}
+        self._open = OpenRollups()
+        replay_entries(connection, self._open, find_progress(connection))
+
+    def forget(self) -> None:
+        """What is in memory may not be on disk: it is read back before the next use."""
+        self._stale = True
+
+    @contextmanager
+    def _memory(self, connection: Connection) -> Iterator[None]:
+        """What is in memory agrees with the file when the block begins; if it raises, what it did
+        is rolled back, so it is read back before the next."""
+        if self._stale:
+            self._load(connection)
+        try:
+            yield
+        except BaseException:
+            self._stale = True
+            raise
+
+    def record_spans(
+        self,
+        connection: Connection,
+        project_id: int,
+        defaults: TelemetryDefaults,
+        telemetry: Telemetry,
+    ) -> None:
+        """Stores the batches that were not stored before."""
+        with self._memory(connection):
+            for batch in telemetry.batches:
+                if self._is_new(project_id, batch.digest):
+                    rows = insert_batch(
+                        connection, self.ids, self._batch_ids, project_id, defaults, batch
+                    )
+                    self._open.add(rows)
+                    if batch.occurrences:
+                        self._count(connection, project_id, batch.occurrences)
+
+    def digest_spans(
+        self,
+        connection: Connection,
+        project_id: int,
+        defaults: TelemetryDefaults,
+        read: Callable[[Compress], Telemetry],
+    ) -> Telemetry:
+        """As `record_spans` with what `read` decodes, in this thread; gives that, too.
+
+        Handing bodies from one thread to another, with Python's one lock between them, costs a
+        quarter of the rate.
+        """
+        with self._memory(connection):
+            compress = self._find_compress(connection, project_id)
+        telemetry = read(compress)
+        self.record_spans(connection, project_id, defaults, telemetry)
+        return telemetry
+
+    def _find_compress(self, connection: Connection, project_id: int) -> Compress:
+        known = self._compress.get(project_id)
+        if known is None:
+            dictionary = find_latest_dictionary(connection, project_id)
+            known = compress_plain if dictionary is None else dictionary.compress
+            if len(self._compress) >= MOST_DICTIONARIES:
+                self._compress.clear()
+            self._compress[project_id] = known
+        return known
+
+    def add_dictionary(
+        self, connection: Connection, project_id: int, dictionary: Dictionary
+    ) -> None:
+        """Bodies of the project are compressed with `dictionary` from now on."""
+        with self._memory(connection):
+            insert_dictionary(connection, project_id, dictionary, self._clock())
+            self._compress.pop(project_id, None)
+
+    def record_errors(
+        self,
+        connection: Connection,
+        project_id: int,
+        occurrences: Sequence[Occurrence],
+        digest: bytes = b"",
+    ) -> list[RecordedError]:
+        """Counts occurrences in their groups; says for each which group that is.
+
+        A `digest` that came before is not counted again, and nothing is said of it.
+        """
+        with self._memory(connection):
+            if digest and not self._is_new(project_id, digest):
+                return []
+            return self._count(connection, project_id, occurrences)
+
+    def _count(
+        self, connection: Connection, project_id: int, occurrences: Sequence[Occurrence]
+    ) -> list[RecordedError]:
+        return record_occurrences(
+            connection, self.ids, project_id, occurrences, self._make_id, self._clock()
+        )
+
+    def flush(self, connection: Connection) -> int:
+        """Brings the stored rollups up to date; gives how many rows that took."""
+        with self._memory(connection):
+            self._forget_old_bodies()
+            written = flush_rollups(connection, self._open)
+            self._open.clear()
+            return written
+
+    def _is_new(self, project_id: int, digest: bytes) -> bool:
+        """Whether a body did not come before, as far as is remembered; it is from now on."""
+        bodies, body = self._bodies, (project_id, digest)
+        if body in bodies:
+            return False
+        bodies[body] = max(self._batch_ids.last, to_batch_id(self._clock()))
+        if len(bodies) > MOST_BODIES:
+            del bodies[next(iter(bodies))]
+        return True
+
+    def _forget_old_bodies(self) -> None:
+        oldest = to_batch_id(self._clock() - REMEMBER_BODIES)
+        while self._bodies:
+            first = next(iter(self._bodies))
+            if self._bodies[first] >= oldest:
+                return
+            del self._bodies[first]

@@ -1,0 +1,127 @@
+"""Dictionaries: bodies are smaller with one, and are read back whatever they were written with."""
+
+import msgspec
+import pytest
+
+from miniapm.domain.ids import IdMaker
+from miniapm.domain.spans.compression import (
+    Compress,
+    Dictionary,
+    compress_plain,
+    decompress,
+    dictionary_of,
+    train_dictionary,
+)
+from miniapm.domain.spans.values import Telemetry, TelemetryDefaults
+from miniapm.storage.connection import Connection
+from miniapm.storage.spans.dictionaries import RENEW_AFTER, Bodies, find_samples, find_untrained
+from miniapm.storage.spans.names import NameCaps
+from miniapm.storage.telemetry import TelemetryStore
+from tests.conftest import FakeClock
+from tests.storage.test_telemetry import DEFAULTS, make_batch
+
+
+def make_body(number: int) -> bytes:
+    spans = [
+        {
+            "traceId": f"{number * 7919 + place:032x}",
+            "name": f"GET /products/{(number + place) % 17}",
+            "attributes": [
+                {"key": "http.request.method", "value": {"stringValue": "GET"}},
+                {"key": "server.address", "value": {"stringValue": "shop.example"}},
+                {"key": "thread.id", "value": {"intValue": number * 31 % 97}},
+            ],
+        }
+        for place in range(20)
+    ]
+    return msgspec.json.encode({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]})
+
+
+@pytest.fixture(scope="module")
+def dictionary() -> Dictionary:
+    made = train_dictionary(make_body(number) for number in range(300))
+    assert made is not None
+    return made
+
+
+@pytest.fixture
+def store(connection: Connection, clock: FakeClock) -> TelemetryStore:
+    return TelemetryStore(connection, clock, IdMaker(clock), NameCaps())
+
+
+def take(store: TelemetryStore, connection: Connection, number: int) -> None:
+    def read(compress: Compress) -> Telemetry:
+        body = make_body(number)
+        batch = make_batch(body, "GET /a")
+        return Telemetry(batches=[msgspec.structs.replace(batch, body=compress(body))])
+
+    store.digest_spans(connection, 1, DEFAULTS, read)
+
+
+def frames(connection: Connection) -> list[bytes]:
+    rows = connection.execute("select body from span_batches order by id")
+    return [row["body"] for row in rows]
+
+
+def test_small_bodies_are_much_smaller_with_one(dictionary: Dictionary) -> None:
+    body = make_body(999)
+    frame = dictionary.compress(body)
+    assert len(frame) < len(compress_plain(body)) / 1.5
+    assert (dictionary_of(frame), dictionary_of(compress_plain(body))) == (dictionary.id, 0)
+    assert decompress(frame, Dictionary(dictionary.content)) == body
+
+
+def test_too_few_bodies_make_none() -> None:
+    assert train_dictionary([b"{}"] * 5) is None
+    assert train_dictionary([b""] * 500) is None
+
+
+def test_new_bodies_use_it_and_old_ones_are_still_read(
+    connection: Connection, store: TelemetryStore, dictionary: Dictionary
+) -> None:
+    take(store, connection, 1)
+    store.add_dictionary(connection, 1, dictionary)
+    take(store, connection, 2)
+    first, second = frames(connection)
+    assert (dictionary_of(first), dictionary_of(second)) == (0, dictionary.id)
+    bodies = Bodies(connection, 1)
+    assert [bodies.open(first), bodies.open(second)] == [make_body(1), make_body(2)]
+    rows = connection.execute("select format, defaults, body from span_batches order by id")
+    stored = [bodies.stored(row) for row in rows]
+    assert [s.open() for s in stored] == [make_body(1), make_body(2)]
+    assert stored[0].defaults == TelemetryDefaults("shop", "production")
+
+
+def test_a_restart_goes_on_with_it(
+    connection: Connection, store: TelemetryStore, dictionary: Dictionary, clock: FakeClock
+) -> None:
+    store.add_dictionary(connection, 1, dictionary)
+    again = TelemetryStore(connection, clock, IdMaker(clock), NameCaps())
+    take(again, connection, 3)
+    [frame] = frames(connection)
+    assert dictionary_of(frame) == dictionary.id
+
+
+def test_a_retry_is_recognised_whatever_it_is_compressed_with(
+    connection: Connection, store: TelemetryStore, dictionary: Dictionary
+) -> None:
+    take(store, connection, 1)
+    store.add_dictionary(connection, 1, dictionary)
+    take(store, connection, 1)
+    assert len(frames(connection)) == 1
+
+
+def test_one_is_due_once_there_are_samples_and_again_after_a_month(
+    connection: Connection, store: TelemetryStore, dictionary: Dictionary, clock: FakeClock
+) -> None:
+    assert find_untrained(connection, clock()) == []
+    take(store, connection, 0)
+    assert find_untrained(connection, clock()) == [1]
+    assert find_samples(connection, 1, 0) == []
+    for number in range(1, 30):
+        take(store, connection, number)
+    assert find_samples(connection, 1, 0)[:2] == [make_body(29), make_body(28)]
+    store.add_dictionary(connection, 1, dictionary)
+    assert find_untrained(connection, clock()) == []
+    clock.move(RENEW_AFTER)
+    assert find_untrained(connection, clock()) == [1]

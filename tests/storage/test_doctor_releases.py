@@ -1,0 +1,78 @@
+"""Whether telemetry and announced deploys go by the same names."""
+
+import pytest
+
+from miniapm.clock import DAY, HOUR, MINUTE
+from miniapm.domain.ids import IdMaker
+from miniapm.storage.connection import Connection
+from miniapm.storage.deploys.record import record_announcement
+from miniapm.storage.doctor_releases import examine_releases
+from miniapm.storage.observed.record import observe_releases
+from miniapm.storage.projects import Project
+from tests.factories import START, make_announcement
+from tests.storage.telemetry_rows import BASE, Telemetry
+
+SHOP = Project(1, "shop", "Shop", START)
+SHA = "a1" * 20
+
+
+class Doctor:
+    """Telemetry and announcements of the project shop, and what is found."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.telemetry = Telemetry(connection)
+        self.now = BASE + 6 * HOUR
+        self.telemetry.now = self.now
+        self._make_id = IdMaker(lambda: self.now)
+
+    def announce(self, git_sha: str, minutes: float, env: str = "production") -> None:
+        at = BASE + round(minutes * MINUTE)
+        announcement = make_announcement(git_sha=git_sha, at=at, env=env)
+        record_announcement(self.connection, announcement, self._make_id(), HOUR)
+
+    def find(self) -> list[str]:
+        observe_releases(self.connection, self._make_id, self.now)
+        return [f.sentence for f in examine_releases(self.connection, SHOP, self.now)]
+
+
+@pytest.fixture
+def doctor(connection: Connection) -> Doctor:
+    return Doctor(connection)
+
+
+def test_where_both_agree_there_is_nothing_to_say(doctor: Doctor) -> None:
+    doctor.telemetry.show("v1", SHA, 5)
+    doctor.announce(SHA, 4)
+    doctor.announce("b2" * 20, 4, env="staging")
+    doctor.telemetry.show("v1", "b2" * 20, 5, env="staging")
+    assert doctor.find() == []
+
+
+def test_only_one_of_both_is_no_finding(doctor: Doctor) -> None:
+    doctor.telemetry.show("v1", SHA, 5)
+    assert doctor.find() == []
+
+
+def test_two_names_of_one_environment_are_told(doctor: Doctor) -> None:
+    doctor.telemetry.show("v1", SHA, 5, env="prod")
+    doctor.announce(SHA, 4)
+    assert doctor.find() == [
+        "Telemetry of shop comes from shop in prod, where no deploy is announced; deploys are "
+        "announced for shop in production, which sends no telemetry."
+    ]
+    doctor.now += 30 * DAY
+    assert doctor.find() == []
+
+
+def test_two_names_of_each_version_are_told(doctor: Doctor) -> None:
+    for number in range(5):
+        doctor.telemetry.show(f"1.{number}", "", 10 * number + 5)
+        doctor.announce(f"{number}c" * 20, 10 * number + 4)
+    [told] = doctor.find()
+    assert told == (
+        "Of shop in production, telemetry names 1.4, 1.3, 1.2 and 2 more, which nobody announced, "
+        "and deploys were announced of 4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c, "
+        "3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c, "
+        "2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c and 1 more, which telemetry does not name."
+    )
