@@ -7,6 +7,7 @@ import gc
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -17,16 +18,24 @@ from miniapm import clock as real_clock
 from miniapm.clock import DAY, Clock
 from miniapm.config import Config, format_address
 from miniapm.domain.ids import IdMaker
+from miniapm.domain.scrubbing import make_scrubber
 from miniapm.exceptions import Unavailable
 from miniapm.jobs import Job, Supervisor
+from miniapm.storage.budget import ByteBudget
 from miniapm.storage.connection import Connection
 from miniapm.storage.database import Database, open_database
 from miniapm.storage.deploys.replays import IDEMPOTENCY_DAYS, delete_replays_before
 from miniapm.storage.deploys.timeouts import time_out_started
+from miniapm.storage.jobs import write_jobs
 from miniapm.storage.login_links import delete_expired_links
+from miniapm.storage.observed.watch import LOOK_SECONDS as LOOK_AT_RELEASES_SECONDS
+from miniapm.storage.observed.watch import ReleaseWatch
 from miniapm.storage.projects import Project, find_projects, insert_project
+from miniapm.storage.retention.job import RetentionJob
 from miniapm.storage.server_lock import write_server_address
 from miniapm.storage.sessions import delete_expired_sessions
+from miniapm.storage.spans.names import NameCaps
+from miniapm.storage.spans.training import DictionaryTraining
 from miniapm.web.context import Context
 from miniapm.web.ingest.calls import QuickAnswer
 from miniapm.web.keyring import Keyring
@@ -38,6 +47,7 @@ from miniapm.web.refusals import RefusalRecorder
 from miniapm.web.serving import Site
 
 STOP_SECONDS = 3
+DIGESTERS = 1
 GC_THRESHOLD = 20_000
 SECURITY_HEADERS = [
     (
@@ -54,31 +64,38 @@ SECURITY_HEADERS = [
 @asynccontextmanager
 async def open_context(config: Config, clock: Clock = real_clock.now) -> AsyncIterator[Context]:
     """Everything a server needs, with the database open and the first project made."""
+    make_id = IdMaker(clock)
+    budget = ByteBudget(config.limits.queue_bytes)
     async with open_database(
         config.database_path,
         clock,
+        make_id,
         readers=config.storage.readers,
         read_seconds=config.storage.read_seconds,
-        queue_bytes=config.limits.queue_bytes,
+        budget=budget,
+        caps=_name_caps(config),
     ) as database:
-        make_id = IdMaker(clock)
         await database.write(_ensure_project, make_id(), clock())
         keyring = Keyring(database, clock)
         await keyring.refresh()
-        yield Context(
-            config=config,
-            clock=clock,
-            database=database,
-            make_id=make_id,
-            keyring=keyring,
-            refusals=RefusalRecorder(database, clock, make_id),
-            live=LiveFeed(database),
-            jobs=Supervisor(),
-            sign_ins=RateLimit(config.limits.logins_per_minute, clock),
-            passwords=PasswordHashing(),
-            started_at=clock(),
-            deploy_timeout=config.deploy_timeout,
-        )
+        with ThreadPoolExecutor(DIGESTERS, "digester") as digesters:
+            yield Context(
+                config=config,
+                clock=clock,
+                database=database,
+                make_id=make_id,
+                keyring=keyring,
+                refusals=RefusalRecorder(database, clock, make_id),
+                live=LiveFeed(database),
+                jobs=Supervisor(clock),
+                sign_ins=RateLimit(config.limits.logins_per_minute, clock),
+                passwords=PasswordHashing(),
+                started_at=clock(),
+                deploy_timeout=config.deploy_timeout,
+                budget=budget,
+                digesters=digesters,
+                scrubber=make_scrubber(config.privacy.scrub),
+            )
 
 
 def create_app(context: Context) -> Site:
@@ -102,14 +119,29 @@ def list_jobs(context: Context) -> list[Job]:
                 "the server: what is written now is lost. Restart the server."
             )
 
+    async def flush_rollups() -> None:
+        await database.write(database.telemetry.flush)
+
     async def forget() -> None:
         await database.write(delete_replays_before, clock() - IDEMPOTENCY_DAYS * DAY)
         await database.write(delete_expired_sessions, clock())
         await database.write(delete_expired_links, clock())
 
+    async def note_jobs() -> None:
+        assert isinstance(context.jobs, Supervisor)
+        await database.write(write_jobs, context.jobs.list_states())
+
+    releases = ReleaseWatch(database, clock, context.make_id, context.config.deploys.observe)
+    training = DictionaryTraining(database, clock)
+    retention = RetentionJob(database, clock, context.config.lifetimes)
     return [
         Job("refresh keys", 0.5, context.keyring.refresh),
         Job("tell listeners", LOOK_SECONDS, context.live.look),
+        Job("flush rollups", 1.0, flush_rollups),
+        Job("look at releases", LOOK_AT_RELEASES_SECONDS, releases.look),
+        Job("train dictionaries", 10.0, training.run),
+        Job("retention", 60.0, retention.run),
+        Job("note jobs", 60.0, note_jobs),
         Job("time out deploys", min(30.0, timeout / 1_000_000 / 2), end_overdue),
         Job("look for the database", 10.0, look_for_database),
         Job("note key use", 15.0, context.keyring.write_last_used),
@@ -211,6 +243,11 @@ def uvicorn_config(
         timeout_graceful_shutdown=STOP_SECONDS,
         timeout_keep_alive=30,
     )
+
+
+def _name_caps(config: Config) -> NameCaps:
+    limits = config.limits
+    return NameCaps(limits.services, limits.releases_per_service, limits.endpoints_per_service)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -30,6 +30,7 @@ COMMANDS = {
     "deploys": "miniapm.cli.deploys:deploys",
     "backup": "miniapm.cli.backup:backup",
     "restore": "miniapm.cli.restore:restore",
+    "prune": "miniapm.cli.prune:prune",
     "doctor": "miniapm.cli.doctor:doctor",
     "config": "miniapm.cli.config:config_command",
 }

@@ -23,9 +23,12 @@ from miniapm.storage.connection import Connection
 from miniapm.storage.doctor import Finding, examine_project
 from miniapm.storage.doctor_file import examine_file
 from miniapm.storage.doctor_refusals import examine_refusals, examine_unknown_keys
+from miniapm.storage.doctor_releases import examine_releases
+from miniapm.storage.doctor_telemetry import examine_jobs, examine_telemetry
 from miniapm.storage.once import read_once
 from miniapm.storage.projects import Project, find_projects, get_known_project
 from miniapm.storage.server_lock import find_server_address, is_served
+from miniapm.storage.spans.names import NameCaps
 
 _SECONDS = 2.0
 
@@ -41,9 +44,9 @@ def doctor(
     """Say why something is missing, and what to do about it.
 
     Looks at the file (damage, room, permissions), the server and its jobs, keys, deploys that never
-    ended, clocks that are ahead, and at the calls that were refused: most hooks never show them to
-    anybody. A refusal counts for 24 hours, or until a call with the same key is accepted. A line
-    for each: ok, note (good to know) or problem (to be done).
+    ended, telemetry (none, late, too many names), clocks that are wrong, and at the calls that were
+    refused: most hooks never show them to anybody. A refusal counts for 24 hours, or until a call
+    with the same key is accepted. A line for each: ok, note (good to know) or problem (to be done).
 
     Exits 0 when there is no problem, 1 when there is one, 3 when the database cannot be opened.
     """
@@ -70,9 +73,14 @@ def _examine(
     connection: Connection, settings: Config, slug: str | None, now: int, address: str
 ) -> list[Finding]:
     chosen = [get_known_project(connection, slug)] if slug else find_projects(connection)
-    findings = examine_file(connection, settings.database_path)
+    path, limits = settings.database_path, settings.limits
+    caps = NameCaps(limits.services, limits.releases_per_service, limits.endpoints_per_service)
+    findings = examine_file(connection, path)
+    findings += examine_jobs(connection, settings.lifetimes, now, is_served=is_served(path))
     for project in chosen:
         findings += examine_project(connection, project, now, settings.deploy_timeout)
+        findings += examine_telemetry(connection, project, caps, now)
+        findings += examine_releases(connection, project, now)
         findings += examine_refusals(connection, project, now, _settings_url(address, project))
     # every project's settings show an admin the calls that are nobody's
     page = _settings_url(address, chosen[0]) if chosen else address

@@ -25,6 +25,8 @@ from miniapm.storage.projects import (
     get_known_project,
     rename_project,
 )
+from miniapm.storage.retention.projects import ProjectTelemetry
+from miniapm.storage.retention.sweep import Sweep, sweep_once
 
 projects = make_group("projects", "Make, list, rename and delete projects.")
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="As `miniapm projects list` shows it.")]
@@ -91,7 +93,7 @@ def rename(
 def delete(
     slug: Slug, yes: YesOption = False, db: DatabaseOption = None, config: ConfigOption = None
 ) -> None:
-    """Delete a project with all its deploys and keys. There is no undo.
+    """Delete a project with all its deploys, telemetry and keys. There is no undo.
 
     Asks first; in scripts, --yes agrees. `miniapm backup` keeps a copy of everything before.
 
@@ -103,6 +105,7 @@ def delete(
     count = "1 deploy" if deploys == 1 else f"{deploys:,} deploys"
     confirm(f"Delete the project {slug} ({project.name}) with {count} and all its keys?", yes=yes)
     write_once(path, delete_project, make_act(), slug)
+    sweep_once(path, Sweep([ProjectTelemetry(project.id)]))
     tell(f"The project {slug} is deleted.")
 
 

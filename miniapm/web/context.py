@@ -1,11 +1,14 @@
 """The values that every handler works with, made once in `app.py` and passed in."""
 
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Protocol
 
 from miniapm.clock import Clock
 from miniapm.config import Config
 from miniapm.domain.ids import IdMaker
+from miniapm.domain.scrubbing import Scrubber
+from miniapm.storage.budget import ByteBudget
 from miniapm.storage.database import Database
 from miniapm.web.keyring import Keyring
 from miniapm.web.live import LiveFeed
@@ -36,3 +39,6 @@ class Context:
     passwords: PasswordHashing
     started_at: int
     deploy_timeout: int
+    budget: ByteBudget
+    digesters: Executor
+    scrubber: Scrubber

@@ -6,7 +6,9 @@ from urllib.parse import urlencode
 
 from miniapm.domain.deploys.values import STATUSES
 from miniapm.domain.durations import parse_duration
+from miniapm.domain.errors.values import STATES
 from miniapm.domain.instants import parse_instant
+from miniapm.domain.ranges import DEFAULT_RANGE, TimeRange, range_between, range_named
 from miniapm.exceptions import Invalid
 from miniapm.storage.deploys.find import Cursor, DeployFilter
 from miniapm.web.cursors import decode_cursor
@@ -26,6 +28,8 @@ _KEPT = ("env", "service", "range", "from", "to")
 def kept_query(given: Mapping[str, str]) -> str:
     """The filters that stay from page to page: `?env=production&service=shop`, "" for none."""
     kept = {name: given[name] for name in _KEPT if given.get(name)}
+    if "range" in kept:
+        kept = {name: value for name, value in kept.items() if name not in ("from", "to")}
     return f"?{urlencode(kept)}" if kept else ""
 
 
@@ -41,6 +45,7 @@ class PageFilter(NamedTuple):
     since: str = ""
     until: str = ""
     hidden: str = ""
+    state: str = ""
     cursor: str = ""
 
     @property
@@ -79,6 +84,25 @@ class PageFilter(NamedTuple):
             parse_instant(self.until) if self.until else None,
         )
 
+    def to_time_range(self, now: int) -> TimeRange:
+        """What a page of telemetry shows; without a range or times, the last 24 hours.
+
+        Invalid when it ends before it begins.
+        """
+        since, until = self._times(now)
+        if self.range or (since is None and until is None):
+            return range_named(self.range or DEFAULT_RANGE, now)
+        try:
+            return range_between(since, until, now)
+        except ValueError as error:
+            problems = {"from": str(error)}
+            raise Invalid(f"In the address, from {error}.", problems) from None
+
+    def as_shown(self) -> "PageFilter":
+        """With the range that a page of telemetry shows where none is chosen, for the menus."""
+        is_open = not (self.since or self.until)
+        return self._replace(range=self.range or DEFAULT_RANGE) if is_open else self
+
     def to_cursor(self) -> Cursor | None:
         """The place after which the page begins."""
         return decode_cursor(self.cursor) if self.cursor else None
@@ -96,6 +120,8 @@ def read_filter(given: Mapping[str, str]) -> PageFilter:
         problems["range"] = f"is one of {', '.join(dict(RANGES))}"
     if wanted.status and wanted.status not in STATUSES:
         problems["status"] = f"is one of {', '.join(STATUSES)}"
+    if wanted.state and wanted.state not in STATES:
+        problems["state"] = f"is one of {', '.join(STATES)}"
     parsers: tuple[tuple[str, Callable[[str], Any]], ...] = (
         ("since", parse_instant),
         ("until", parse_instant),
@@ -110,4 +136,6 @@ def read_filter(given: Mapping[str, str]) -> PageFilter:
     if problems:
         name, reason = next(iter(problems.items()))
         raise Invalid(f"In the address, {name} {reason}.", problems)
+    if wanted.range:
+        wanted = wanted._replace(since="", until="")
     return wanted._replace(q=wanted.q[:MAX_SEARCH], hidden="1" if wanted.hidden == "1" else "")

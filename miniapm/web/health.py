@@ -10,8 +10,11 @@ from miniapm.clock import SECOND
 from miniapm.exceptions import MiniapmError
 from miniapm.storage.connection import Connection, scalar
 from miniapm.storage.doctor_file import is_disk_full
+from miniapm.storage.retention.lag import explain_lag, find_lag
 from miniapm.web.auth import Caller
 from miniapm.web.json_answers import answer_json
+
+STALLED_SECONDS = 15.0
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -53,10 +56,16 @@ async def get_readiness(request: Request, caller: Caller) -> Response:
         reasons.append("the database file was moved, replaced or deleted: restart the server")
     elif is_disk_full(caller.context.database.path):
         reasons.append("the disk is full")
+    stalled = caller.context.database.writer.stalled_seconds
+    if stalled > STALLED_SECONDS:
+        reasons.append(f"nothing was written for {stalled:.0f} seconds though something waits")
     try:
-        await caller.context.database.read(_probe)
+        lag = await caller.context.database.read(find_lag)
     except MiniapmError:
         reasons.append("the database does not answer")
+    else:
+        context = caller.context
+        reasons += explain_lag(lag, context.config.lifetimes, context.clock(), context.started_at)
     if reasons:
         return answer_json(Readiness("not ready", reasons), 503)
     return answer_json(Readiness("ready", []))

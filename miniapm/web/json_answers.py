@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from miniapm.domain.strict_json import decode_object
 from miniapm.web.auth import Caller
-from miniapm.web.limits import read_body
+from miniapm.web.limits import inflate, read_body
 
 
 def answer_json(content: object, status: int = 200) -> Response:
@@ -22,10 +22,8 @@ def answer_json(content: object, status: int = 200) -> Response:
 
 async def read_object(request: Request, caller: Caller) -> dict[str, Any]:
     """The JSON object in the body, whatever its Content-Type; Invalid or TooLarge."""
-    body = await read_body(
-        request.receive,
-        caller.context.config.limits.deploy_body_bytes,
-        request.headers.get("content-length", "").encode("latin-1"),
-        request.headers.get("content-encoding", "").encode("latin-1"),
-    )
-    return decode_object(body)
+    limit = caller.context.config.limits.deploy_body_bytes
+    length = request.headers.get("content-length", "").encode("latin-1")
+    body = await read_body(request.receive, limit, length)
+    encoding = request.headers.get("content-encoding", "").encode("latin-1")
+    return decode_object(inflate(body, encoding, limit))

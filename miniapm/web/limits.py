@@ -1,10 +1,14 @@
 """How much one request may bring: reads bodies under a cap, inflates them under the same cap."""
 
 import zlib
+from io import BytesIO
 
 from starlette.types import Message, Receive
 
 from miniapm.exceptions import Invalid, MiniapmError, TooLarge
+from miniapm.storage.budget import Reservation
+
+_PIECE_BYTES = 256 * 1024
 
 
 class Disconnected(MiniapmError):
@@ -14,9 +18,13 @@ class Disconnected(MiniapmError):
 
 
 async def read_body(
-    receive: Receive, limit: int, content_length: bytes | None = None, encoding: bytes = b""
+    receive: Receive,
+    limit: int,
+    content_length: bytes | None,
+    reserved: Reservation | None = None,
 ) -> bytes:
-    """The whole body, inflated. TooLarge past `limit` bytes, sent or inflated."""
+    """The whole body as it was sent. TooLarge past `limit` bytes, Busy where `reserved` cannot grow
+    to what has arrived."""
     if content_length is not None and _is_more(content_length, limit):
         raise _too_large(limit)
     message = await receive()
@@ -24,9 +32,10 @@ async def read_body(
         body: bytes = message["body"]
         if len(body) > limit:
             raise _too_large(limit)
-    else:
-        body = await _read_rest(receive, message, limit)
-    return _inflate(body, encoding, limit) if encoding else body
+        if reserved is not None:
+            reserved.grow_to(len(body))
+        return body
+    return await _read_rest(receive, message, limit, reserved)
 
 
 def _is_more(content_length: bytes, limit: int) -> bool:
@@ -35,7 +44,9 @@ def _is_more(content_length: bytes, limit: int) -> bool:
     return digits.isdigit() and (len(digits) > len(str(limit)) or int(digits) > limit)
 
 
-async def _read_rest(receive: Receive, message: Message, limit: int) -> bytes:
+async def _read_rest(
+    receive: Receive, message: Message, limit: int, reserved: Reservation | None
+) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -45,30 +56,55 @@ async def _read_rest(receive: Receive, message: Message, limit: int) -> bytes:
         size += len(chunk)
         if size > limit:
             raise _too_large(limit)
+        if reserved is not None:
+            reserved.grow_to(size)
         chunks.append(chunk)
         if not message.get("more_body"):
             return b"".join(chunks)
         message = await receive()
 
 
-def _inflate(body: bytes, encoding: bytes, limit: int) -> bytes:
+def is_compressed(encoding: bytes) -> bool:
+    """Whether a Content-Encoding is gzip; Invalid when it is neither that nor none."""
     name = encoding.strip().lower()
     if name in (b"", b"identity"):
-        return body
+        return False
     if name not in (b"gzip", b"x-gzip"):
         raise Invalid("The Content-Encoding must be gzip or none.")
+    return True
+
+
+def inflate(body: bytes, encoding: bytes, limit: int) -> bytes:
+    """`body` without its Content-Encoding. TooLarge past `limit` bytes."""
+    return inflate_gzip(body, limit) if is_compressed(encoding) else body
+
+
+def tell_inflated_size(body: bytes, limit: int) -> int:
+    """How large a gzip body says it is, in bytes; TooLarge past `limit`."""
+    size = int.from_bytes(body[-4:], "little")
+    if size > limit:
+        raise _too_large(limit)
+    return size
+
+
+def inflate_gzip(body: bytes, limit: int) -> bytes:
+    """A gzip body, inflated. TooLarge past `limit` bytes, however it came to that."""
     inflater = zlib.decompressobj(wbits=31)
+    # a buffer that grows in place: joining pieces would hold a large body twice
+    inflated = BytesIO()
     try:
-        inflated = inflater.decompress(body, limit + 1)
+        while body and not inflater.eof:
+            inflated.write(inflater.decompress(body, _PIECE_BYTES))
+            if inflated.tell() > limit:
+                raise _too_large(limit)
+            body = inflater.unconsumed_tail
     except zlib.error:
         raise Invalid("The body is not valid gzip.") from None
-    if len(inflated) > limit:
-        raise _too_large(limit)
     if not inflater.eof:
         raise Invalid("The gzip body ends too early.")
     if inflater.unused_data:
         raise Invalid("The gzip body must be one member, with nothing behind it.")
-    return inflated
+    return inflated.getvalue()
 
 
 def _too_large(limit: int) -> TooLarge:

@@ -3,7 +3,7 @@ decode and encode. Only what those cannot say stands in `openapi_operations.py`.
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -12,9 +12,14 @@ import msgspec
 from miniapm import __version__
 from miniapm.domain.deploys.corrections import CORRECTABLE
 from miniapm.domain.deploys.payload import ALIASES, DeployPayload
+from miniapm.domain.errors.payload import ALIASES as ERROR_ALIASES
+from miniapm.domain.errors.payload import ErrorPayload
+from miniapm.domain.spans.requests import ALIASES as REQUEST_ALIASES
+from miniapm.domain.spans.requests import RequestPayload
 from miniapm.web.auth import PUBLIC, SESSION_COOKIE, Access
 from miniapm.web.errors import ErrorBody
 from miniapm.web.ingest.deploys import explain_as_text
+from miniapm.web.ingest.otlp import explain_as_status
 from miniapm.web.openapi_failures import REFS, describe_failure, list_failures
 from miniapm.web.openapi_operations import DEPLOY_PATCH, OPERATIONS, Operation
 from miniapm.web.routes import INGEST_ROUTES, ROUTES
@@ -29,14 +34,16 @@ def render_document() -> bytes:
 
 
 def build_document() -> JsonObject:
-    """OpenAPI 3.1 for every route in the tables that is not a page."""
+    """OpenAPI 3.1 for every route in the tables that is neither a page nor OpenTelemetry's own."""
     paths: dict[str, JsonObject] = {}
     for ingest in INGEST_ROUTES:
+        if ingest.explain is explain_as_status:
+            continue
         paths[ingest.path] = {
             "post": _describe(
                 ingest.handler,
                 ingest.path,
-                Access((ingest.scope,)),
+                Access(ingest.scopes),
                 "text/plain" if ingest.explain is explain_as_text else "application/json",
             )
         }
@@ -155,6 +162,8 @@ def _without_null(schema: JsonObject) -> JsonObject:
 
 def _describe_answer(status: int, body: type | str | None, operation: Operation) -> JsonObject:
     answer: JsonObject = {"description": _DESCRIPTIONS[status]}
+    if body is None:
+        answer["description"] += "; the body is empty"
     if isinstance(body, str):
         schema = {"type": "string"} if body.startswith("text/") else {"type": "object"}
         answer["content"] = {body: {"schema": schema}}
@@ -170,8 +179,8 @@ def _describe_answer(status: int, body: type | str | None, operation: Operation)
 _DESCRIPTIONS = {
     200: "Done",
     201: "Stored",
-    202: "Stored; the body is empty",
-    204: "Done; the body is empty",
+    202: "Stored",
+    204: "Done",
     503: "Not now",
 }
 
@@ -183,13 +192,15 @@ def _build_schemas() -> dict[str, JsonObject]:
         structs += [operation.body] if isinstance(operation.body, type) else []
     _, schemas = msgspec.json.schema_components(structs, ref_template=REFS)
     payload = schemas[DeployPayload.__name__]
-    _add_aliases(payload["properties"])
+    _add_aliases(payload["properties"], ALIASES)
+    _add_aliases(schemas[ErrorPayload.__name__]["properties"], ERROR_ALIASES)
+    _add_aliases(schemas[RequestPayload.__name__]["properties"], REQUEST_ALIASES)
     schemas[DEPLOY_PATCH] = _to_patch(payload["properties"])
     return schemas
 
 
-def _add_aliases(properties: JsonObject) -> None:
-    for alias, name in ALIASES.items():
+def _add_aliases(properties: JsonObject, aliases: Mapping[str, str]) -> None:
+    for alias, name in aliases.items():
         properties[alias] = {
             **properties[name],
             "description": f"The same as `{name}`; given twice, both must agree",

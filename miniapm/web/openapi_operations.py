@@ -10,9 +10,14 @@ import msgspec
 
 from miniapm.domain.deploys.deployments import DeploymentPayload
 from miniapm.domain.deploys.payload import DeployPayload
+from miniapm.domain.errors.payload import ErrorBatchPayload, ErrorPayload
+from miniapm.domain.spans.requests import RequestBatchPayload
 from miniapm.web import health
 from miniapm.web.api import deploys as api_deploys
+from miniapm.web.api import endpoints as api_endpoints
+from miniapm.web.api import errors as api_errors
 from miniapm.web.api import openapi as api_openapi
+from miniapm.web.api import traces as api_traces
 from miniapm.web.api.deploy_bodies import (
     ChangeList,
     DeployList,
@@ -20,7 +25,12 @@ from miniapm.web.api.deploy_bodies import (
     DeployWithCommitsBody,
     UndoPayload,
 )
+from miniapm.web.api.endpoint_bodies import EndpointList, EndpointQuery
+from miniapm.web.api.error_bodies import ErrorList, ErrorPatch, ErrorQuery, WholeErrorGroupBody
+from miniapm.web.api.trace_bodies import TraceList, TraceQuery, WholeTraceBody
 from miniapm.web.ingest import deploys as ingest_deploys
+from miniapm.web.ingest import errors as ingest_errors
+from miniapm.web.ingest import requests as ingest_requests
 
 # the one body that is no struct: some of the fields of another
 DEPLOY_PATCH = "DeployPatch"
@@ -44,6 +54,13 @@ OPERATIONS: Mapping[Callable[..., Any], Operation] = {
     ingest_deploys.post_deployment: Operation(
         {201: "text/plain"}, body=DeploymentPayload, is_ingest=True
     ),
+    ingest_errors.post_error: Operation({202: ingest_errors.AcceptedError}, body=ErrorPayload),
+    ingest_errors.post_errors: Operation(
+        {202: ingest_errors.AcceptedBatch}, body=ErrorBatchPayload
+    ),
+    ingest_requests.post_requests: Operation(
+        {202: ingest_errors.AcceptedBatch}, body=RequestBatchPayload
+    ),
     api_deploys.list_deploys: Operation({200: DeployList}, query=DeployQuery),
     api_deploys.show_deploy: Operation({200: DeployWithCommitsBody}),
     api_deploys.patch_deploy: Operation({200: DeployWithCommitsBody}, body=DEPLOY_PATCH),
@@ -51,7 +68,13 @@ OPERATIONS: Mapping[Callable[..., Any], Operation] = {
     api_deploys.unhide_deploy: Operation({200: DeployWithCommitsBody}),
     api_deploys.list_changes: Operation({200: ChangeList}),
     api_deploys.undo_deploy_change: Operation({200: DeployWithCommitsBody}, body=UndoPayload),
+    api_endpoints.list_endpoints: Operation({200: EndpointList}, query=EndpointQuery),
+    api_errors.list_errors: Operation({200: ErrorList}, query=ErrorQuery),
+    api_errors.show_error: Operation({200: WholeErrorGroupBody}),
+    api_errors.patch_error: Operation({200: WholeErrorGroupBody}, body=ErrorPatch),
     api_openapi.get_document: Operation({200: "application/json"}),
+    api_traces.list_traces: Operation({200: TraceList}, query=TraceQuery),
+    api_traces.show_trace: Operation({200: WholeTraceBody}),
     health.get_health: Operation({200: health.Health}),
     health.get_readiness: Operation({200: health.Readiness, 503: health.Readiness}),
 }

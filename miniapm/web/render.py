@@ -48,6 +48,7 @@ def make_environment() -> Environment:
     environment.filters["rfc3339"] = to_rfc3339
     environment.filters["instant"] = _instant
     environment.filters["clock"] = _clock
+    environment.filters["moment"] = _moment
     environment.filters["duration"] = times.tell_duration
     environment.filters["weblink"] = weblink
     environment.globals["asset"] = asset_url
@@ -110,6 +111,11 @@ def _instant(context: TemplateContext, instant: int) -> Markup:
 @pass_context
 def _clock(context: TemplateContext, instant: int) -> Markup:
     return times.tell_clock(instant, _zone(context))
+
+
+@pass_context
+def _moment(context: TemplateContext, instant: int) -> Markup:
+    return times.tell_moment(instant, _zone(context))
 
 
 def _zone(context: TemplateContext) -> Zone:

@@ -6,8 +6,18 @@ from typing import NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from miniapm.domain.keys import DEPLOYS_ADMIN, DEPLOYS_WRITE, READ
+from miniapm.domain.keys import (
+    DEPLOYS_ADMIN,
+    DEPLOYS_WRITE,
+    ERRORS_WRITE,
+    READ,
+    SCOPES,
+    TRACES_WRITE,
+)
 from miniapm.web.api import deploys as api_deploys
+from miniapm.web.api import endpoints as api_endpoints
+from miniapm.web.api import errors as api_errors
+from miniapm.web.api import traces as api_traces
 from miniapm.web.api.openapi import get_document
 from miniapm.web.assets import get_asset
 from miniapm.web.auth import PUBLIC, Access, Caller
@@ -19,11 +29,24 @@ from miniapm.web.ingest.deploys import (
     post_deploy,
     post_deployment,
 )
+from miniapm.web.ingest.errors import post_error, post_errors
+from miniapm.web.ingest.logs import post_logs
+from miniapm.web.ingest.metrics import post_metrics
+from miniapm.web.ingest.otlp import explain_as_status
 from miniapm.web.ingest.quick import take_deploy
-from miniapm.web.pages import account, deploy_actions, login, projects, settings, timeline
+from miniapm.web.ingest.requests import post_requests
+from miniapm.web.ingest.traces import post_traces
+from miniapm.web.pages import account, deploy_actions, login, overview, projects, settings, timeline
 from miniapm.web.pages.deploy import get_deploy_page
+from miniapm.web.pages.endpoint import get_endpoint_page
+from miniapm.web.pages.endpoints import get_endpoints
+from miniapm.web.pages.error import get_error_page
+from miniapm.web.pages.error_actions import post_error_state
+from miniapm.web.pages.errors import get_errors
 from miniapm.web.pages.events import get_events
 from miniapm.web.pages.time_zone import get_time_zone, post_time_zone
+from miniapm.web.pages.trace import get_trace_page
+from miniapm.web.pages.traces import get_traces
 
 Endpoint = Callable[[Request, Caller], Awaitable[Response]]
 
@@ -33,7 +56,7 @@ class IngestRoute(NamedTuple):
 
     path: str
     handler: Handler
-    scope: str
+    scopes: tuple[str, ...]
     explain: ErrorAnswer
     quick: QuickWay | None = None
 
@@ -54,10 +77,22 @@ ADMIN = Access(role="admin")
 READ_DEPLOYS = Access((READ, DEPLOYS_WRITE, DEPLOYS_ADMIN), "viewer")
 PATCH_DEPLOYS = Access((DEPLOYS_WRITE, DEPLOYS_ADMIN), "member")
 CORRECT_DEPLOYS = Access((DEPLOYS_ADMIN,), "member")
+READ_TELEMETRY = Access((READ,), "viewer")
+READ_ERRORS = Access((READ,), "viewer")
+CORRECT_ERRORS = Access((DEPLOYS_ADMIN,), "member")
 
 INGEST_ROUTES = (
-    IngestRoute("/ingest/deploys", post_deploy, DEPLOYS_WRITE, explain_as_json, take_deploy),
-    IngestRoute("/deployments", post_deployment, DEPLOYS_WRITE, explain_as_text),
+    IngestRoute("/ingest/deploys", post_deploy, (DEPLOYS_WRITE,), explain_as_json, take_deploy),
+    IngestRoute("/deployments", post_deployment, (DEPLOYS_WRITE,), explain_as_text),
+    IngestRoute("/ingest/errors", post_error, (ERRORS_WRITE,), explain_as_json),
+    IngestRoute("/ingest/errors/batch", post_errors, (ERRORS_WRITE,), explain_as_json),
+    IngestRoute("/v1/traces", post_traces, (TRACES_WRITE,), explain_as_status),
+    IngestRoute("/ingest/v1/traces", post_traces, (TRACES_WRITE,), explain_as_status),
+    IngestRoute("/v1/logs", post_logs, (ERRORS_WRITE, TRACES_WRITE), explain_as_status),
+    IngestRoute("/ingest/v1/logs", post_logs, (ERRORS_WRITE, TRACES_WRITE), explain_as_status),
+    IngestRoute("/v1/metrics", post_metrics, SCOPES, explain_as_status),
+    IngestRoute("/ingest/v1/metrics", post_metrics, SCOPES, explain_as_status),
+    IngestRoute("/ingest/requests", post_requests, (TRACES_WRITE,), explain_as_json),
 )
 
 ROUTES = (
@@ -69,6 +104,12 @@ ROUTES = (
     Route("POST", "/api/v1/deploys/{id}/restore", api_deploys.unhide_deploy, CORRECT_DEPLOYS),
     Route("GET", "/api/v1/deploys/{id}/changes", api_deploys.list_changes, READ_DEPLOYS),
     Route("POST", "/api/v1/deploys/{id}/undo", api_deploys.undo_deploy_change, CORRECT_DEPLOYS),
+    Route("GET", "/api/v1/endpoints", api_endpoints.list_endpoints, READ_TELEMETRY),
+    Route("GET", "/api/v1/errors", api_errors.list_errors, READ_ERRORS),
+    Route("GET", "/api/v1/errors/{id}", api_errors.show_error, READ_ERRORS),
+    Route("PATCH", "/api/v1/errors/{id}", api_errors.patch_error, CORRECT_ERRORS),
+    Route("GET", "/api/v1/traces", api_traces.list_traces, READ_TELEMETRY),
+    Route("GET", "/api/v1/traces/{trace_id}", api_traces.show_trace, READ_TELEMETRY),
     Route("GET", "/health", get_health, PUBLIC),
     Route("GET", "/readyz", get_readiness, PUBLIC),
     Route("GET", "/", projects.get_home, VIEWER),
@@ -82,7 +123,7 @@ ROUTES = (
     Route("GET", "/account", account.get_account, VIEWER),
     Route("POST", "/account/password", account.post_password, VIEWER),
     Route("GET", "/p/{slug}", projects.get_project_home, VIEWER),
-    Route("GET", "/p/{slug}/", projects.get_project_home, VIEWER),
+    Route("GET", "/p/{slug}/", overview.get_overview, VIEWER),
     Route("GET", "/p/{slug}/settings", settings.get_settings, VIEWER),
     Route("POST", "/p/{slug}/settings/keys", settings.post_key, ADMIN),
     Route("POST", "/p/{slug}/settings/keys/{key_id}/rotate", settings.post_rotation, ADMIN),
@@ -91,6 +132,13 @@ ROUTES = (
     Route("GET", "/time-zone", get_time_zone, PUBLIC),
     Route("POST", "/time-zone", post_time_zone, PUBLIC),
     Route("GET", "/p/{slug}/deploys", timeline.get_timeline, VIEWER),
+    Route("GET", "/p/{slug}/endpoints", get_endpoints, VIEWER),
+    Route("GET", "/p/{slug}/endpoints/{id}", get_endpoint_page, VIEWER),
+    Route("GET", "/p/{slug}/errors", get_errors, VIEWER),
+    Route("GET", "/p/{slug}/errors/{id}", get_error_page, VIEWER),
+    Route("POST", "/p/{slug}/errors/{id}/state", post_error_state, MEMBER),
+    Route("GET", "/p/{slug}/traces", get_traces, VIEWER),
+    Route("GET", "/p/{slug}/traces/{trace_id}", get_trace_page, VIEWER),
     Route("GET", "/p/{slug}/events", get_events, VIEWER),
     Route("GET", "/p/{slug}/deploys/{id}", get_deploy_page, VIEWER),
     Route("POST", "/p/{slug}/deploys/{id}/edit", deploy_actions.post_edit, MEMBER),

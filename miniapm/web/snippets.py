@@ -1,4 +1,4 @@
-"""What a person pastes to send deploys: one snippet per sender, the address filled in.
+"""What a person pastes to send deploys or errors: one snippet per sender, the address filled in.
 
 The texts are files in `templates/snippets/`, whole and runnable, with an address and a key that
 stand for the real ones. None of them can make a deploy fail.
@@ -100,9 +100,26 @@ _SENDERS = (
 )
 
 
+_ERROR_SENDERS = (
+    _Sender(
+        "curl-error.sh", "curl", "Wherever an error is caught; any language can post the same."
+    ),
+)
+
+
 def list_snippets(base_url: str, secret: str | None) -> tuple[Snippet, ...]:
     """A snippet for every sender, with `base_url` and, where there is one, the key's secret."""
+    return _fill_snippets(_SENDERS, base_url, secret)
 
+
+def list_error_snippets(base_url: str, secret: str | None) -> tuple[Snippet, ...]:
+    """As `list_snippets`, for who sends errors."""
+    return _fill_snippets(_ERROR_SENDERS, base_url, secret)
+
+
+def _fill_snippets(
+    senders: tuple[_Sender, ...], base_url: str, secret: str | None
+) -> tuple[Snippet, ...]:
     def fill(text: str) -> str:
         filled = text.replace(EXAMPLE_URL, base_url)
         return filled if secret is None else filled.replace(EXAMPLE_KEY, secret)
@@ -116,7 +133,7 @@ def list_snippets(base_url: str, secret: str | None) -> tuple[Snippet, ...]:
             setup=fill(sender.setup),
             text=fill(_read(sender.file)),
         )
-        for sender in _SENDERS
+        for sender in senders
     )
 
 

@@ -37,6 +37,23 @@ def tell_clock(instant: int, zone: Zone) -> Markup:
     return _mark(instant, f"{local:%H:%M}{_offset(local, zone)}")
 
 
+def tell_short(instant: int, zone: Zone) -> Markup:
+    """`9 Oct, 10:53` in a `<time>`, for rows of figures over days."""
+    local = zone.local(instant)
+    return _mark(instant, f"{tell_month_day(local)}, {local:%H:%M}{_offset(local, zone)}")
+
+
+def tell_moment(instant: int, zone: Zone) -> Markup:
+    """`9 Oct, 10:53:20` in a `<time>`, for rows of single requests."""
+    local = zone.local(instant)
+    return _mark(instant, f"{tell_month_day(local)}, {local:%H:%M:%S}{_offset(local, zone)}")
+
+
+def tell_month_day(day: date) -> str:
+    """`9 Oct`."""
+    return f"{day.day} {_MONTHS[day.month - 1][:3]}"
+
+
 def tell_day(day: date, today: date) -> str:
     """`Today, Thursday 9 October`; the year where it is another one."""
     year = "" if day.year == today.year else f" {day.year}"

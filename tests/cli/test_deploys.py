@@ -80,6 +80,7 @@ def test_list_prints_what_the_api_answers(shop: Command) -> None:
         "started_at": None,
         "recorded_at": "2025-10-09T08:53:20Z",
         "sources": ["api"],
+        "first_seen_at": None,
         "hidden_at": None,
         "kind": "first",
         "kind_reason": "Nothing was live in production before.",

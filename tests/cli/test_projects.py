@@ -103,6 +103,8 @@ def fill(miniapm: Command, project_id: int) -> None:
                 {"id": str(project_id)} if "id" in row else {}
             )
             row |= {"status": "'succeeded'"} if table == "deploys" else {}
+            row |= {"format": "'json'"} if table == "span_batches" else {}
+            row |= {"state": "'open'"} if table == "error_groups" else {}
             row |= {"user_id": "5"} if table == "memberships" else {}
             row |= {"id": str(100 + project_id)} if any(c["name"] == "id" for c in columns) else {}
             connection.execute(

@@ -55,8 +55,7 @@ class Asker(NamedTuple):
 
 def list_targets() -> list[Target]:
     ingest = [
-        Target("POST", route.path, Access((route.scope,)), is_ingest=True)
-        for route in INGEST_ROUTES
+        Target("POST", route.path, Access(route.scopes), is_ingest=True) for route in INGEST_ROUTES
     ]
     listed = [Target(route.method, route.path, route.access) for route in ROUTES]
     heads = [target._replace(method="HEAD") for target in listed if target.method == "GET"]

@@ -23,6 +23,7 @@ from miniapm.domain.keys import SCOPES
 from miniapm.web.openapi import build_document
 from tests.conftest import FakeClock, Server, start_server
 from tests.factories import START
+from tests.web.trace_bodies import TRACE, send_checkout
 
 CHECKS = [
     not_a_server_error,
@@ -48,11 +49,12 @@ class Known(NamedTuple):
 
     deploy: str
     change: str
+    error: str
 
 
 @pytest.fixture(scope="module")
 def known(server: Server) -> Known:
-    """A deploy with everything, two corrections and an open neighbour."""
+    """A deploy with everything, two corrections and an open neighbour; an error; a trace."""
     headers = {"Authorization": f"Bearer {server.make_key(*SCOPES)}"}
     payload = {
         "git_sha": "abc1234",
@@ -70,7 +72,10 @@ def known(server: Server) -> Known:
     server.http.patch(f"/api/v1/deploys/{deploy_id}", json={"title": "x"}, headers=headers)
     server.http.delete(f"/api/v1/deploys/{deploy_id}", headers=headers)
     changes = server.http.get(f"/api/v1/deploys/{deploy_id}/changes", headers=headers)
-    return Known(deploy_id, changes.json()["items"][0]["id"])
+    error = {"exception_class": "E", "message": "m", "params": {"a": [1]}, "context": "c"}
+    answer = server.http.post("/ingest/errors", json=error, headers=headers)
+    send_checkout(server)
+    return Known(deploy_id, changes.json()["items"][0]["id"], answer.json()["id"])
 
 
 @pytest.mark.parametrize("scopes", [SCOPES, ("deploys:write",), ("read",), ()])
@@ -86,7 +91,9 @@ def test_the_server_keeps_to_its_document(
     def call(case: Case[Any]) -> None:
         # what is made up is never the id of what is there
         if "id" in case.path_parameters and len(seen) % 4:
-            case.path_parameters["id"] = known.deploy
+            case.path_parameters["id"] = known.error if "/errors/" in path else known.deploy
+        if "trace_id" in case.path_parameters and len(seen) % 4:
+            case.path_parameters["trace_id"] = TRACE
         if path.endswith("/undo") and isinstance(case.body, dict) and len(seen) % 2:
             case.body = {**case.body, "change": known.change}
         answer = case.call_and_validate(base_url=server.url, headers=headers, checks=CHECKS)

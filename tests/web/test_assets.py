@@ -11,7 +11,9 @@ from tests.conftest import Server
 from tests.web.markup import parse_html
 
 
-@pytest.mark.parametrize("name", ["app.css", "app.js", "mark.svg"])
+@pytest.mark.parametrize(
+    "name", ["app.css", "app.js", "mark.svg", "charts.css", "charts.js", "uplot.js"]
+)
 def test_an_asset_is_kept_for_ever(server: Server, name: str) -> None:
     answer = server.http.get(asset_url(name))
     assert answer.status_code == 200
@@ -40,7 +42,7 @@ def test_the_name_follows_the_content() -> None:
 
 def test_everything_together_is_small() -> None:
     total = sum(len(gzip.compress(asset.body)) for asset in find_assets().values())
-    assert total < 15_000
+    assert total < 80_000
 
 
 def test_no_template_writes_scripts_or_styles_into_a_page() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from miniapm.domain.keys import SCOPES
 from miniapm.web.auth import PUBLIC
-from miniapm.web.ingest.deploys import explain_as_text
+from miniapm.web.ingest.deploys import explain_as_json
 from miniapm.web.openapi_operations import OPERATIONS
 from miniapm.web.routes import INGEST_ROUTES, ROUTES
 from tests.conftest import Server
@@ -36,7 +36,7 @@ class Address(NamedTuple):
 def list_addresses() -> list[Address]:
     addresses = {}
     for ingest in INGEST_ROUTES:
-        if ingest.explain is not explain_as_text:
+        if ingest.explain is explain_as_json:
             addresses[ingest.path] = Address(ingest.path, frozenset({"POST"}), False, True)
     for route in ROUTES:
         if route.endpoint not in OPERATIONS:
@@ -83,8 +83,10 @@ def test_without_a_key(server: Server) -> None:
 
 
 def test_with_a_key_that_may_not(server: Server) -> None:
-    headers = {"Authorization": f"Bearer {server.make_key('traces:write')}"}
+    secrets = {scope: server.make_key(scope) for scope in ("traces:write", "errors:write")}
     for address in list_addresses():
+        scope = "errors:write" if address.path == "/ingest/requests" else "traces:write"
+        headers = {"Authorization": f"Bearer {secrets[scope]}"}
         for method in address.methods - {"HEAD"}:
             if not address.is_public:
                 answer = server.http.request(
@@ -97,10 +99,12 @@ def test_with_a_key_that_may_not(server: Server) -> None:
 def test_with_a_bad_body(server: Server, body: bytes) -> None:
     headers = bearer(server)
     server.http.post("/ingest/deploys", json={"git_sha": "abc1234"}, headers=headers)
-    [row] = server.rows("select id from deploys")
+    server.http.post("/ingest/errors", json={"error_type": "E", "message": "m"}, headers=headers)
+    [deploy], [error] = (server.rows(f"select id from {t}") for t in ("deploys", "error_groups"))
     for address in list_addresses():
         for method in address.methods & {"POST", "PATCH"}:
             if address.takes_body:
+                row = error if "/errors/" in address.path else deploy
                 path = address.path.replace("{id}", str(row["id"]))
                 answer = server.http.request(method, path, content=body, headers=headers)
                 assert_shape(answer, 400)

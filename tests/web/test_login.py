@@ -181,7 +181,7 @@ def test_the_first_admin_is_made_once(server: Server) -> None:
     assert form.one("input[name=token]")["value"] == token
     answer = first_admin(server, token)
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
-    assert server.http.get("/").headers["location"] == "/p/default/deploys"
+    assert server.http.get("/").headers["location"] == "/p/default/"
     [user] = server.rows("select name, role, password_hash from users")
     assert (user["name"], user["role"]) == ("ada", "admin")
     assert user["password_hash"].startswith("$argon2id$v=19$m=19456,t=2,p=1$")

@@ -11,7 +11,7 @@ from tests.web.markup import parse_html
 def test_the_start_leads_to_the_only_project(server: Server) -> None:
     for role in ("admin", "member", "viewer"):
         answer = server.sign_in(role).get("/")
-        assert (answer.status_code, answer.headers["location"]) == (303, "/p/default/deploys")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/p/default/")
 
 
 def test_the_start_lists_the_projects_that_a_person_sees(server: Server) -> None:
@@ -22,10 +22,10 @@ def test_the_start_lists_the_projects_that_a_person_sees(server: Server) -> None
         page = parse_html(server.sign_in(role, projects).get("/").text)
         return [link["href"] for link in page.select("main ul.projects a")]
 
-    assert listed("admin") == [f"/p/{s}/deploys" for s in ("alpha", "beta", "default", "gamma")]
-    assert listed("member", "gamma", "alpha") == ["/p/alpha/deploys", "/p/gamma/deploys"]
+    assert listed("admin") == [f"/p/{s}/" for s in ("alpha", "beta", "default", "gamma")]
+    assert listed("member", "gamma", "alpha") == ["/p/alpha/", "/p/gamma/"]
     only = server.sign_in("viewer", ("beta",)).get("/?env=production&x=y")
-    assert only.headers["location"] == "/p/beta/deploys?env=production"
+    assert only.headers["location"] == "/p/beta/?env=production"
 
 
 def test_a_person_without_a_project_is_told_whom_to_ask(server: Server) -> None:
@@ -36,12 +36,11 @@ def test_a_person_without_a_project_is_told_whom_to_ask(server: Server) -> None:
     assert page.select("main form") == []
 
 
-def test_the_start_of_a_project_leads_to_its_deploys(server: Server) -> None:
+def test_the_start_of_a_project_leads_to_its_overview(server: Server) -> None:
     browser = server.sign_in("viewer")
-    for path in ("/p/default", "/p/default/"):
-        answer = browser.get(f"{path}?service=web&unknown=1")
-        assert answer.status_code == 303
-        assert answer.headers["location"] == "/p/default/deploys?service=web"
+    answer = browser.get("/p/default?service=web&unknown=1")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/p/default/?service=web")
+    assert browser.get("/p/default/?service=web").status_code == 200
     assert browser.get("/p/other/").status_code == 404
     assert server.http.get("/p/default/").headers["location"].startswith("/login?next=")
 

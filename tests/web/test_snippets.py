@@ -12,7 +12,13 @@ from typing import Any
 import pytest
 
 from miniapm.clock import MINUTE
-from miniapm.web.snippets import EXAMPLE_KEY, EXAMPLE_URL, Snippet, list_snippets
+from miniapm.web.snippets import (
+    EXAMPLE_KEY,
+    EXAMPLE_URL,
+    Snippet,
+    list_error_snippets,
+    list_snippets,
+)
 from tests.conftest import Server
 from tests.web.markup import parse_html
 
@@ -397,3 +403,32 @@ def test_the_page_shows_each_as_it_is(server: Server) -> None:
         part = page.one(f"details#send-{snippet.slug}")
         shown = [pre.one("code").raw_text for pre in part.select("pre[data-copy]")]
         assert shown == [text for text in (snippet.setup, snippet.text) if text]
+
+
+@pytest.mark.parametrize("shell", ["bash", "sh"])
+def test_the_snippet_for_errors_records_one(server: Server, program: Program, shell: str) -> None:
+    [snippet] = list_error_snippets(server.url, server.make_key())
+    done = run(program(shell), "-e", "-s", stdin=snippet.text)
+    assert done.returncode == 0
+    assert done.stdout.endswith(" miniapm: HTTP 202\n")
+    [row] = server.rows("select exception_class, message, culprit from error_groups")
+    assert row == {
+        "exception_class": "NotFound",
+        "message": "No user 42",
+        "culprit": "app/users.rb in find",
+    }
+    page = parse_html(server.sign_in("viewer").get("/p/default/settings").text)
+    assert page.one("#send-errors pre.command code").text.startswith("curl -sS")
+
+
+def test_the_command_of_the_empty_list_of_errors_records_one(
+    server: Server, program: Program
+) -> None:
+    browser = server.sign_in("viewer")
+    command = parse_html(browser.get("/p/default/errors").text).one(".empty .command").raw_text
+    done = run(
+        program("bash"), "-e", "-s", env={"MINIAPM_API_KEY": server.make_key()}, stdin=command
+    )
+    assert done.stdout.endswith("202\n")
+    [row] = server.rows("select culprit from error_groups")
+    assert row == {"culprit": "app/users.rb in find"}

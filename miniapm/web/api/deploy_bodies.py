@@ -74,6 +74,9 @@ class DeployBody(msgspec.Struct, frozen=True, kw_only=True):
         Id | None, Meta(description="The deploy that was live in its service and env before it")
     ]
     sources: list[Source]
+    first_seen_at: Annotated[
+        DateTime | None, Meta(description="When telemetry first showed this version")
+    ]
     hidden_at: DateTime | None
     verdict: Verdict | None
     page: Annotated[

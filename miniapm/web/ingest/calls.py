@@ -4,7 +4,7 @@ Ingest addresses skip Starlette's routing and its request objects: twice the rat
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
 from starlette.types import Receive, Scope, Send
@@ -12,10 +12,11 @@ from starlette.types import Receive, Scope, Send
 from miniapm.domain.authorization import read_secret
 from miniapm.domain.keys import Key
 from miniapm.exceptions import Invalid, MethodNotAllowed, MiniapmError
+from miniapm.storage.budget import Reservation
 from miniapm.storage.refusals import KEPT_BODY_BYTES
 from miniapm.web.context import Context
 from miniapm.web.errors import Headers, as_ours, error_headers
-from miniapm.web.limits import Disconnected, read_body
+from miniapm.web.limits import Disconnected, inflate, read_body
 
 _UNREAD_BODY_SECONDS = 0.2
 
@@ -41,7 +42,7 @@ QuickAnswer = Callable[[Scope, bytes], Pending | None]
 class Call:
     """A POST to an ingest address."""
 
-    __slots__ = ("_receive", "body", "context", "headers", "key")
+    __slots__ = ("_receive", "body", "context", "headers", "key", "reserved")
 
     def __init__(self, context: Context, scope: Scope, receive: Receive) -> None:
         self.context = context
@@ -49,27 +50,33 @@ class Call:
         self._receive = receive
         self.key: Key | None = None
         self.body: bytes | None = None
+        self.reserved = Reservation(context.budget)
 
-    async def authorise(self, scope: str) -> Key:
-        """The caller's key, which has `scope`. The key comes as `Bearer`, or raw."""
+    async def authorise(self, *scopes: str) -> Key:
+        """The caller's key, which has one of `scopes`. The key comes as `Bearer`, or raw."""
         keyring = self.context.keyring
         # kept before it is judged: a refusal belongs to the project of its key
         self.key = key = await keyring.find(self._secret())
         keyring.use(key)
-        key.refuse_without(scope)
+        key.refuse_without(*scopes)
         return key
 
     def _secret(self) -> str:
         return read_secret(self.headers.get(b"authorization", b"").decode("latin-1"))
 
     async def read_body(self, limit: int) -> bytes:
-        headers = self.headers
-        self.body = body = await read_body(
-            self._receive,
-            limit,
-            headers.get(b"content-length"),
-            headers.get(b"content-encoding", b""),
+        """The body, inflated; TooLarge past `limit` bytes, sent or inflated."""
+        body = await self.read_raw(limit)
+        encoding = self.headers.get(b"content-encoding", b"")
+        self.body = body = inflate(body, encoding, limit) if encoding else body
+        return body
+
+    async def read_raw(self, limit: int) -> bytes:
+        """The body as it was sent. Busy when there is no room for it."""
+        body = await read_body(
+            self._receive, limit, self.headers.get(b"content-length"), self.reserved
         )
+        self.body = body
         return body
 
     def idempotency_key(self) -> str | None:
@@ -98,7 +105,8 @@ class Call:
 
 
 Handler = Callable[[Call], Awaitable[Answer]]
-ErrorAnswer = Callable[[MiniapmError, Context], Answer]
+RequestHeaders = Mapping[bytes, bytes]
+ErrorAnswer = Callable[[MiniapmError, Context, RequestHeaders], Answer]
 
 
 class IngestEndpoint:
@@ -122,6 +130,8 @@ class IngestEndpoint:
             return
         except Exception as error:
             answer = await self._refuse(call, as_ours(error, scope["method"], scope["path"]))
+        finally:
+            call.reserved.release()
         await send(
             {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
         )
@@ -131,12 +141,14 @@ class IngestEndpoint:
         if error.status < 500 and not isinstance(error, MethodNotAllowed):
             body = await call.first_bytes()
             await self._context.refusals.record(self._route, call.key, error, body)
-        return answer_error(error, self._explain, self._context)
+        return answer_error(error, self._explain, self._context, call.headers)
 
 
-def answer_error(error: MiniapmError, explain: ErrorAnswer, context: Context) -> Answer:
+def answer_error(
+    error: MiniapmError, explain: ErrorAnswer, context: Context, headers: RequestHeaders
+) -> Answer:
     """The answer with `error` in its family's words, and the headers that every family carries."""
-    answer = explain(error, context)
+    answer = explain(error, context, headers)
     return answer._replace(headers=[*answer.headers, *error_headers(error)])
 
 

@@ -11,7 +11,7 @@ from miniapm.storage.deploys.record import Recorded, record_announcement
 from miniapm.storage.deploys.replays import Replay
 from miniapm.web.context import Context
 from miniapm.web.errors import Internal, error_json
-from miniapm.web.ingest.calls import Answer, Call, sized
+from miniapm.web.ingest.calls import Answer, Call, RequestHeaders, sized
 
 _CREATED = b"Created successfully"
 _EMPTY = (b"content-length", b"0")
@@ -35,16 +35,17 @@ async def post_deployment(call: Call) -> Answer:
     replay = _find_replay(call, "/deployments", body)
     announcement = parse_deployment(body, defaults_of(key), call.context.clock())
     recorded = await _record(call.context, announcement, replay, len(body))
-    headers = sized(b"text/plain; charset=utf-8", _CREATED)
-    return Answer(201, [(b"location", _page(key, recorded)), *headers], _CREATED)
+    about = sized(b"text/plain; charset=utf-8", _CREATED)
+    return Answer(201, [(b"location", _page(key, recorded)), *about], _CREATED)
 
 
-def explain_as_json(error: MiniapmError, context: Context) -> Answer:
+def explain_as_json(error: MiniapmError, context: Context, headers: RequestHeaders) -> Answer:
+    """The shape of the JSON family."""
     body = error_json(error)
     return Answer(error.status, sized(b"application/json", body), body)
 
 
-def explain_as_text(error: MiniapmError, context: Context) -> Answer:
+def explain_as_text(error: MiniapmError, context: Context, headers: RequestHeaders) -> Answer:
     """The document's words, with the reason and the request id where it promises them."""
     if isinstance(error, Internal):
         contact = context.config.server.admin_contact

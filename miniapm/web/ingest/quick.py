@@ -65,4 +65,4 @@ def _finish(context: Context, key: Key, future: "asyncio.Future[Recorded]") -> A
         return accepted(key, future.result())
     assert isinstance(error, Exception)
     ours = as_ours(error, "POST", "/ingest/deploys")
-    return answer_error(ours, explain_as_json, context)
+    return answer_error(ours, explain_as_json, context, {})

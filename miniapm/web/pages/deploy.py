@@ -15,16 +15,18 @@ from miniapm.storage.deploys.change import Change, find_changes
 from miniapm.storage.deploys.find import find_latest_change
 from miniapm.storage.deploys.shown import get_shown
 from miniapm.storage.deploys.surroundings import find_next_live, find_previous_live
+from miniapm.storage.deploys.traffic import Traffic, find_traffic
 from miniapm.storage.keys import find_keys
 from miniapm.web.auth import Caller
 from miniapm.web.pages.deploy_changes import ToldChange, tell_changes
 from miniapm.web.pages.deploy_form import Draft, Field, make_fields
+from miniapm.web.pages.deploy_telemetry import TelemetryView, tell_telemetry
 from miniapm.web.pages.deploy_words import (
     KIND_WORDS,
-    STATUS_WORDS,
     first_line,
     is_production,
     tell_sources,
+    tell_status,
 )
 from miniapm.web.render import render
 from miniapm.web.time_zone import find_zone
@@ -62,6 +64,7 @@ class Found:
     changes: list[Change]
     change: int
     key_names: dict[int, str]
+    traffic: Traffic | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ class DeployView:
     compare_link: str
     previous: Neighbour | None
     next: Neighbour | None
+    telemetry: TelemetryView | None
     commits: tuple[CommitLine, ...]
     changes: tuple[ToldChange, ...]
     change: int
@@ -109,7 +113,8 @@ async def show_deploy(
 ) -> Response:
     """The page; with `draft`, the form as it was sent, and what was wrong with it."""
     project = caller.its_project
-    found = await caller.context.database.read(_find, project.id, deploy_id_of(request))
+    now = caller.context.clock()
+    found = await caller.context.database.read(_find, project.id, deploy_id_of(request), now)
     deploy = found.shown.deploy
     zone = find_zone(request)
     changes = tell_changes(found.changes, zone)
@@ -120,17 +125,18 @@ async def show_deploy(
         deploy=deploy,
         name=deploy.name,
         title=found.shown.title or "",
-        status_words=STATUS_WORDS[deploy.status],
+        status_words=tell_status(deploy),
         kind=KIND_WORDS[found.shown.kind.kind],
         reason=found.shown.kind.reason,
         is_production=is_production(deploy.env),
         duration=_duration(deploy),
-        sources=tell_sources(deploy, found.key_names),
+        sources=tell_sources(found.shown, found.key_names),
         repository=repository,
         commit_link=_commit_link(repository, deploy.git_sha),
         compare_link=_compare_link(repository, found.previous, deploy),
         previous=_neighbour(found.previous),
         next=_neighbour(found.next),
+        telemetry=tell_telemetry(deploy, found.traffic, zone),
         commits=tuple(_line(commit, repository) for commit in found.commits),
         changes=changes,
         change=found.change,
@@ -143,7 +149,7 @@ async def show_deploy(
     return render(request, caller, "deploy.html", view, status)
 
 
-def _find(connection: Connection, project_id: int, deploy_id: int) -> Found:
+def _find(connection: Connection, project_id: int, deploy_id: int, now: int) -> Found:
     found = get_shown(connection, project_id, deploy_id)
     deploy = found.shown.deploy
     return Found(
@@ -154,6 +160,7 @@ def _find(connection: Connection, project_id: int, deploy_id: int) -> Found:
         changes=find_changes(connection, project_id, deploy_id),
         change=find_latest_change(connection, project_id),
         key_names={key.id: key.name for key in find_keys(connection, project_id)},
+        traffic=find_traffic(connection, deploy, now),
     )
 
 

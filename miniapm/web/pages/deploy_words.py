@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from miniapm.domain.deploys.shown import ShownDeploy
 from miniapm.domain.deploys.values import Deploy, Kind, Source, Status
 
 STATUS_WORDS: dict[Status, str] = {
@@ -28,6 +29,7 @@ SOURCE_WORDS: dict[Source, str] = {
     "heroku": "Heroku",
     "telemetry": "telemetry",
 }
+OBSERVED_WORDS = "seen in telemetry, not announced"
 # by column, and by the name in a form where that is another one
 LABELS = {
     "git_sha": "Commit",
@@ -49,12 +51,17 @@ _PRODUCTION = frozenset({"production", "prod"})
 _LONGEST_LINE = 140
 
 
-def tell_sources(deploy: Deploy, key_names: Mapping[int, str]) -> str:
+def tell_sources(shown: ShownDeploy, key_names: Mapping[int, str]) -> str:
     """Who reported it; with the key's name where that is among `key_names`."""
-    words = dict(SOURCE_WORDS)
-    if deploy.key_id is not None and deploy.key_id in key_names:
-        words["api"] = f"API, with the key {key_names[deploy.key_id]}"
-    return ", ".join(words[source] for source in deploy.sources)
+    words, key_id = dict(SOURCE_WORDS), shown.deploy.key_id
+    if key_id is not None and key_id in key_names:
+        words["api"] = f"API, with the key {key_names[key_id]}"
+    return ", ".join(words[source] for source in shown.sources)
+
+
+def tell_status(deploy: Deploy) -> str:
+    """Its status; what telemetry has shown is known to serve, not to have been deployed well."""
+    return "seen" if deploy.is_observed else STATUS_WORDS[deploy.status]
 
 
 def is_production(env: str) -> bool:

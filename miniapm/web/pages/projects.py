@@ -53,9 +53,9 @@ async def post_project(request: Request, caller: Caller) -> Response:
 
 
 async def get_project_home(request: Request, caller: Caller) -> Response:
-    """The overview, which for now is the timeline."""
+    """The overview, whose address ends in a slash."""
     return _send_to(caller.its_project, request)
 
 
 def _send_to(project: Project, request: Request) -> Response:
-    return RedirectResponse(f"/p/{project.slug}/deploys{kept_query(request.query_params)}", 303)
+    return RedirectResponse(f"/p/{project.slug}/{kept_query(request.query_params)}", 303)

@@ -24,7 +24,7 @@ from miniapm.web.auth import Caller
 from miniapm.web.forms import Form, find_faults, read_form
 from miniapm.web.pages.refusals import RefusalRow, tell_refusal
 from miniapm.web.render import render
-from miniapm.web.snippets import Snippet, list_snippets
+from miniapm.web.snippets import Snippet, list_error_snippets, list_snippets
 
 FIRST_REFUSALS = 10
 SCOPE_WORDS = {
@@ -71,6 +71,7 @@ class SettingsView:
     entries: list[AuditEntry]
     users: list[User]
     snippets: tuple[Snippet, ...]
+    error_snippets: tuple[Snippet, ...]
     base_url: str
     scope_words: dict[str, str]
 
@@ -115,6 +116,7 @@ async def _show(request: Request, caller: Caller, form: KeyForm) -> Response:
         entries=found.entries,
         users=found.users,
         snippets=list_snippets(address, None),
+        error_snippets=list_error_snippets(address, None),
         base_url=address,
         scope_words=SCOPE_WORDS,
     )

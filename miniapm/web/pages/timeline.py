@@ -18,9 +18,11 @@ from miniapm.web.cursors import encode_cursor
 from miniapm.web.filters import RANGES, PageFilter, read_filter
 from miniapm.web.pages.deploy_words import (
     KIND_WORDS,
+    OBSERVED_WORDS,
     STATUS_WORDS,
     first_line,
     is_production,
+    tell_status,
 )
 from miniapm.web.pages.empty import EmptyState, find_empty_state
 from miniapm.web.render import render
@@ -33,7 +35,8 @@ _SHOWN_TAGS = 3
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One deploy. `sha` is "" where `name` says it already; `kind` is "" for a plain deploy."""
+    """One deploy. `sha` is "" where `name` says it already; `kind` is "" for a plain deploy; `note`
+    says where nobody announced it."""
 
     id: int
     at: int
@@ -50,6 +53,7 @@ class Row:
     deployer: str
     title: str
     tags: tuple[str, ...]
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +106,8 @@ async def get_timeline(request: Request, caller: Caller) -> Response:
     after = found.page.after
     view = TimelineView(
         filter=wanted,
-        envs=_choices((env for _, env in found.lanes), wanted.env),
-        services=_choices((service for service, _ in found.lanes), wanted.service),
+        envs=find_choices((env for _, env in found.lanes), wanted.env),
+        services=find_choices((service for service, _ in found.lanes), wanted.service),
         statuses=tuple(STATUS_WORDS.items()),
         ranges=RANGES,
         days=_group(found, find_zone(request), now),
@@ -126,25 +130,26 @@ def _find(connection: Connection, project_id: int, wanted: PageFilter, now: int)
     )
 
 
-def _choices(values: Iterable[str], chosen: str) -> tuple[str, ...]:
+def find_choices(values: Iterable[str], chosen: str) -> tuple[str, ...]:
     """What a menu offers: what there is, and what was asked for even if it is not there."""
     return tuple(sorted({*values, chosen} - {""}))
 
 
 def _group(found: Found, zone: Zone, now: int) -> tuple[Day, ...]:
     today = zone.local(now).date()
-    rows = (_tell(shown) for shown in found.page.deploys)
+    rows = (tell_row(shown) for shown in found.page.deploys)
     by_day = groupby(rows, key=lambda row: zone.local(row.at).date())
     return tuple(Day(tell_day(day, today), tuple(group)) for day, group in by_day)
 
 
-def _tell(shown: ShownDeploy) -> Row:
+def tell_row(shown: ShownDeploy) -> Row:
+    """A deploy as a row shows it."""
     deploy = shown.deploy
     return Row(
         id=deploy.id,
         at=deploy.deployed_at,
         status=deploy.status,
-        status_words=STATUS_WORDS[deploy.status],
+        status_words=tell_status(deploy),
         kind=KIND_WORDS[shown.kind.kind],
         reason=shown.kind.reason,
         name=deploy.name,
@@ -156,4 +161,5 @@ def _tell(shown: ShownDeploy) -> Row:
         deployer=deploy.deployer or "",
         title=first_line(shown.title or deploy.description),
         tags=deploy.tags[:_SHOWN_TAGS],
+        note=OBSERVED_WORDS if deploy.is_observed else "",
     )

@@ -58,6 +58,7 @@ function swap(fresh) {
   if (kept && scrollY > 0) scrollBy(0, kept.getBoundingClientRect().top - before);
   if (wasList) announce([...document.querySelectorAll(".timeline tr[id]")].filter((row) => !known.has(row.id)));
   dress();
+  document.dispatchEvent(new Event("swapped"));
 }
 
 // What a person is filling in stays as it is.

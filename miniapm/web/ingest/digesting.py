@@ -1,0 +1,75 @@
+"""Bodies of telemetry, read and inflated under their limits, and where they are decoded: what is
+small on the loop, what is large beside it; spans mostly in the writing thread (`traces.py`)."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from miniapm.domain.keys import Key
+from miniapm.domain.scrubbing import Scrubber
+from miniapm.domain.spans.values import DEFAULT_ENV, TelemetryDefaults
+from miniapm.web.ingest.calls import Call
+from miniapm.web.limits import inflate_gzip, is_compressed, tell_inflated_size
+
+# what is smaller is decoded at once: handing it to another thread costs more
+_SMALL_BYTES = 24 * 1024
+_KEPT_FOR_A_REFUSAL = 2048
+
+T = TypeVar("T")
+# of the body, the key's defaults, the present instant, what masks secrets
+Read = Callable[..., T]
+
+
+class Undigested(NamedTuple, Generic[T]):
+    """A body that arrived, not decoded yet: `work` does that (and passes on to `read` what it is
+    called with), `size` is what it holds, inflated."""
+
+    size: int
+    work: Callable[..., T]
+
+
+async def take_body(call: Call, key: Key, read: Read[T]) -> Undigested[T]:
+    """The call's body, for `read` to decode; its inflated size is reserved before it is inflated.
+
+    TooLarge past the limits, Busy where there is no room.
+    """
+    limits = call.context.config.limits
+    body = await call.read_raw(limits.telemetry_body_bytes)
+    size = len(body)
+    inflated_size = None
+    if is_compressed(call.headers.get(b"content-encoding", b"")):
+        size = inflated_size = tell_inflated_size(body, limits.telemetry_inflated_bytes)
+        call.reserved.grow_to(size)
+    call.body = body[:_KEPT_FOR_A_REFUSAL]  # the rest goes when it is decoded
+    defaults, now = telemetry_defaults(key), call.context.clock()
+    return Undigested(
+        size, partial(_decode, body, inflated_size, read, defaults, now, call.context.scrubber)
+    )
+
+
+async def digest(call: Call, undigested: Undigested[T]) -> T:
+    """What `undigested` decodes to: beside the loop unless it is small."""
+    if undigested.size <= _SMALL_BYTES:
+        return undigested.work()
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(call.context.digesters, undigested.work)
+
+
+def telemetry_defaults(key: Key) -> TelemetryDefaults:
+    """What telemetry belongs to that names no service or environment."""
+    return TelemetryDefaults(key.service or key.project_slug, key.env or DEFAULT_ENV)
+
+
+def _decode(
+    body: bytes,
+    inflated_size: int | None,
+    read: Read[T],
+    defaults: TelemetryDefaults,
+    now: int,
+    scrubber: Scrubber,
+    *more: Any,
+) -> T:
+    if inflated_size is not None:
+        body = inflate_gzip(body, inflated_size)
+    return read(body, defaults, now, scrubber, *more)

@@ -1,0 +1,75 @@
+"""`POST /ingest/errors` and `/ingest/errors/batch`: answered once the errors are on disk."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from miniapm.domain.errors.reading import parse_error, parse_errors
+from miniapm.domain.errors.values import Occurrence
+from miniapm.domain.keys import ERRORS_WRITE, Key
+from miniapm.domain.payload_lists import Rejected
+from miniapm.storage.errors.record import RecordedError
+from miniapm.web.ingest.calls import Answer, Call, sized
+from miniapm.web.ingest.digesting import Read, Undigested, digest, telemetry_defaults
+
+T = TypeVar("T")
+
+
+class AcceptedError(msgspec.Struct, frozen=True):
+    """Where an error went: `id` is the group's, as in `GET /api/v1/errors/{id}`."""
+
+    id: Annotated[str, Meta(pattern=r"^[0-9]{1,19}$")]
+    fingerprint: str
+
+
+class AcceptedBatch(msgspec.Struct, frozen=True):
+    """How many of a batch are stored, and which are not."""
+
+    accepted: int
+    rejected: list[Rejected]
+
+
+async def post_error(call: Call) -> Answer:
+    """Takes an error: 202 once it is on disk."""
+    key = await call.authorise(ERRORS_WRITE)
+    occurrence = await _read(call, key, parse_error)
+    [recorded] = await _record(call, key, [occurrence])
+    return _accept(AcceptedError(str(recorded.group_id), occurrence.fingerprint))
+
+
+async def post_errors(call: Call) -> Answer:
+    """Takes up to 1,000 errors: 202 once those that are good are on disk.
+
+    One that is bad does not keep the others out; `rejected` names it by its place.
+    """
+    key = await call.authorise(ERRORS_WRITE)
+    batch = await _read(call, key, parse_errors)
+    if batch.occurrences:
+        await _record(call, key, batch.occurrences)
+    return _accept(AcceptedBatch(len(batch.occurrences), batch.rejected))
+
+
+async def _read(call: Call, key: Key, parse: Read[T]) -> T:
+    context = call.context
+    body = await call.read_body(context.config.limits.telemetry_body_bytes)
+    defaults, now = telemetry_defaults(key), context.clock()
+    work = partial(parse, body, defaults, now, context.scrubber)
+    return await digest(call, Undigested(len(body), work))
+
+
+async def _record(call: Call, key: Key, occurrences: Sequence[Occurrence]) -> list[RecordedError]:
+    database = call.context.database
+    return await database.writer.submit(
+        database.telemetry.record_errors,
+        key.project_id,
+        occurrences,
+        size=0,  # the call's reservation holds it
+    )
+
+
+def _accept(answer: msgspec.Struct) -> Answer:
+    body = msgspec.json.encode(answer)
+    return Answer(202, sized(b"application/json", body), body)

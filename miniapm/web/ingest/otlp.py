@@ -1,0 +1,55 @@
+"""What all OTLP addresses share: the encoding of a call, and refusals as exporters read them."""
+
+from collections.abc import Mapping
+
+from miniapm.domain.otlp.answers import (
+    Encoding,
+    encode_partial,
+    encode_status,
+    encode_success,
+)
+from miniapm.exceptions import Invalid, MiniapmError
+from miniapm.web.context import Context
+from miniapm.web.errors import Internal
+from miniapm.web.ingest.calls import Answer, RequestHeaders, sized
+
+_JSON_TYPES = frozenset((b"application/json", b"text/json"))
+_PROTOBUF_TYPES = frozenset((b"application/x-protobuf", b"application/protobuf"))
+
+# google.rpc.Code by HTTP status
+_CODES: Mapping[int, int] = {
+    400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 409: 10, 413: 11, 415: 3, 429: 8, 503: 14,
+}  # fmt: skip
+_UNKNOWN = 2
+_UNAVAILABLE = 503
+
+
+def find_encoding(headers: RequestHeaders) -> Encoding:
+    """How the call's body is written. Invalid when its Content-Type is neither of OTLP's."""
+    media_type = _media_type(headers)
+    if media_type in _JSON_TYPES:
+        return Encoding.JSON
+    if media_type in _PROTOBUF_TYPES:
+        return Encoding.PROTOBUF
+    raise Invalid("The Content-Type must be application/x-protobuf or application/json.")
+
+
+def explain_as_status(error: MiniapmError, context: Context, headers: RequestHeaders) -> Answer:
+    """A google.rpc.Status. Trouble of ours is 503: exporters throw away what any other 5xx met."""
+    status = _UNAVAILABLE if isinstance(error, Internal) else error.status
+    is_json = _media_type(headers) in _JSON_TYPES
+    encoding = Encoding.JSON if is_json else Encoding.PROTOBUF
+    body = encode_status(encoding, _CODES.get(status, _UNKNOWN), error.message)
+    return Answer(status, sized(encoding.value.encode(), body), body)
+
+
+def answer_export(encoding: Encoding, rejected_name: str, rejected: int, reason: str) -> Answer:
+    """200: all was kept, or, with a `reason`, not all of it. The name is as in `encode_partial`."""
+    body = encode_success(encoding)
+    if reason:
+        body = encode_partial(encoding, rejected_name, rejected, reason)
+    return Answer(200, sized(encoding.value.encode(), body), body)
+
+
+def _media_type(headers: RequestHeaders) -> bytes:
+    return headers.get(b"content-type", b"").partition(b";")[0].strip().lower()

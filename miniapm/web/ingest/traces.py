@@ -1,0 +1,29 @@
+"""`POST /v1/traces`: spans by OTLP/HTTP, answered once they are on disk."""
+
+from miniapm.domain.keys import TRACES_WRITE
+from miniapm.domain.otlp.answers import Encoding
+from miniapm.domain.otlp.json_traces import read_json_traces
+from miniapm.domain.otlp.splitting import LARGE_BYTES
+from miniapm.domain.otlp.traces import read_traces
+from miniapm.web.ingest.calls import Answer, Call
+from miniapm.web.ingest.digesting import digest, take_body, telemetry_defaults
+from miniapm.web.ingest.otlp import answer_export, find_encoding
+
+
+async def post_traces(call: Call) -> Answer:
+    """200 with an ExportTraceServiceResponse in the request's encoding."""
+    key = await call.authorise(TRACES_WRITE)
+    encoding = find_encoding(call.headers)
+    read = read_json_traces if encoding is Encoding.JSON else read_traces
+    undigested = await take_body(call, key, read)
+    store, defaults = call.context.database.telemetry, telemetry_defaults(key)
+    submit = call.context.database.writer.submit
+    # the call's reservation holds the body: it has no size in the writer's queue
+    if undigested.size <= LARGE_BYTES:
+        telemetry = await submit(
+            store.digest_spans, key.project_id, defaults, undigested.work, size=0
+        )
+    else:
+        telemetry = await digest(call, undigested)
+        await submit(store.record_spans, key.project_id, defaults, telemetry, size=0)
+    return answer_export(encoding, "rejectedSpans", telemetry.rejected, telemetry.reason)

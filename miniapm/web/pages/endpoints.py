@@ -1,0 +1,219 @@
+"""The endpoints of a project in one table: how often, how long, how many failed, and what the last
+deploy did to the p95."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import Response
+
+from miniapm.domain.ranges import TimeRange
+from miniapm.domain.spans.comparisons import MIN_CALLS, Change, Window
+from miniapm.storage.connection import Connection
+from miniapm.storage.deploys.markers import Marker
+from miniapm.storage.endpoints.find import (
+    EndpointFigures,
+    EndpointFilter,
+    EndpointPage,
+    find_endpoint_page,
+)
+from miniapm.storage.releases import find_last_seen, find_release_ids, find_served_lanes
+from miniapm.storage.rollups.series import find_sparklines
+from miniapm.web.addresses import base_url
+from miniapm.web.auth import Caller
+from miniapm.web.charts import NO_VALUE, tell_ms, tell_share
+from miniapm.web.endpoint_queries import COLUMNS, EndpointsQuery, read_endpoints_query
+from miniapm.web.filters import RANGES, PageFilter
+from miniapm.web.pages.no_telemetry import NoTelemetry, find_no_telemetry
+from miniapm.web.pages.timeline import find_choices
+from miniapm.web.render import render
+from miniapm.web.sparklines import draw_sparkline
+from miniapm.web.times import tell_duration
+
+# above so many it is quicker to read the lines of all endpoints than those of each row
+_FEW = 4
+_MINUS = "\N{MINUS SIGN}"
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointRow:
+    """One endpoint, told. `sides` is how many calls stand behind `change`, before and since."""
+
+    id: int
+    name: str
+    service: str
+    calls: str
+    spark: Markup
+    share: str
+    time: str
+    p50: str
+    p95: str
+    p99: str
+    errors: str
+    change: str
+    sides: str
+    hint: str
+
+
+class Heading(NamedTuple):
+    """A column: its words, what they mean, where it is sorted by, and how it is (aria-sort)."""
+
+    words: str
+    hint: str
+    link: str
+    sorted: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one look at the database gave. `last_seen_at` is None where telemetry never came."""
+
+    page: EndpointPage
+    sparklines: dict[int, list[int]]
+    lanes: list[tuple[str, str]]
+    last_seen_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointsView:
+    """`first` and `last` count the rows shown among `total`; `earlier` and `later` are queries of
+    this page, "" where there is none."""
+
+    filter: PageFilter
+    query: EndpointsQuery
+    envs: tuple[str, ...]
+    services: tuple[str, ...]
+    ranges: tuple[tuple[str, str], ...]
+    headings: tuple[Heading, ...]
+    rows: tuple[EndpointRow, ...]
+    deploys: tuple[Marker, ...]
+    min_calls: int
+    first: int
+    last: int
+    total: int
+    earlier: str
+    later: str
+    last_seen_at: int | None
+    nothing: NoTelemetry | None
+
+
+async def get_endpoints(request: Request, caller: Caller) -> Response:
+    context, project = caller.context, caller.its_project
+    query = read_endpoints_query(request.query_params)
+    now = context.clock()
+    time_range = query.filter.to_time_range(now)
+    found = await context.database.read(_find, project.id, query, time_range, now)
+    nothing = None
+    if found.last_seen_at is None:
+        nothing = await context.database.read(
+            find_no_telemetry,
+            project.id,
+            project.slug,
+            base_url(request, context),
+            with_unknown=caller.may("admin"),
+        )
+    return render(request, caller, "endpoints.html", _make_view(query, found, nothing))
+
+
+def _find(
+    connection: Connection, project_id: int, query: EndpointsQuery, time_range: TimeRange, now: int
+) -> Found:
+    wanted = query.filter
+    env, service = wanted.env or None, wanted.service or None
+    page = find_endpoint_page(
+        connection,
+        project_id,
+        EndpointFilter(env, service, wanted.q or None),
+        query.to_order(),
+        Window(time_range.since, time_range.until),
+        now,
+    )
+    releases = find_release_ids(connection, project_id, env, service)
+    shown = [row.endpoint.id for row in page.rows]
+    sparklines: dict[int, list[int]] = {}
+    for one in shown if len(shown) * _FEW < page.known else [None]:
+        sparklines |= find_sparklines(connection, project_id, releases, time_range, one)
+    return Found(
+        page=page,
+        sparklines={key: _leave_out_begun(c, time_range, now) for key, c in sparklines.items()},
+        lanes=find_served_lanes(connection, project_id),
+        last_seen_at=find_last_seen(connection, project_id),
+    )
+
+
+def _leave_out_begun(counts: list[int], time_range: TimeRange, now: int) -> list[int]:
+    """Without the step that is not over: it would look like a fall."""
+    return counts[:-1] if time_range.until > now and len(counts) > 2 else counts
+
+
+def _make_view(query: EndpointsQuery, found: Found, nothing: NoTelemetry | None) -> EndpointsView:
+    wanted, page = query.filter, found.page
+    first = query.offset + 1
+    last = query.offset + len(page.rows)
+    deploys = {row.deploy.id: row.deploy for row in page.rows if row.deploy is not None}
+    return EndpointsView(
+        filter=wanted.as_shown(),
+        query=query,
+        envs=find_choices((env for _, env in found.lanes), wanted.env),
+        services=find_choices((service for service, _ in found.lanes), wanted.service),
+        ranges=RANGES,
+        headings=tuple(
+            Heading(
+                column.words,
+                column.hint,
+                query.sorted_by(column.sort),
+                query.is_sorted_by(column.sort),
+            )
+            for column in COLUMNS
+        ),
+        rows=tuple(
+            _tell(row, page, found.sparklines.get(row.endpoint.id, [])) for row in page.rows
+        ),
+        deploys=tuple(sorted(deploys.values(), key=lambda deploy: -deploy.at)),
+        min_calls=MIN_CALLS,
+        first=first,
+        last=last,
+        total=page.total,
+        earlier=query.at_page(query.page - 1) if query.page > 1 else "",
+        later=query.at_page(query.page + 1) if last < page.total else "",
+        last_seen_at=found.last_seen_at,
+        nothing=nothing,
+    )
+
+
+def _tell(row: EndpointFigures, page: EndpointPage, counts: list[int]) -> EndpointRow:
+    change = row.change
+    return EndpointRow(
+        id=row.endpoint.id,
+        name=row.endpoint.name,
+        service=row.endpoint.service,
+        calls=f"{row.calls:,}",
+        spark=draw_sparkline(counts),
+        share=tell_share(row.duration_us, page.duration_us),
+        time=tell_duration(row.duration_us),
+        p50=tell_ms(row.p50_us),
+        p95=tell_ms(row.p95_us),
+        p99=tell_ms(row.p99_us),
+        errors=tell_share(row.failed, row.calls),
+        change=tell_change(change.share if change is not None else None),
+        sides=f"{change.before_calls:,} / {change.after_calls:,}" if change is not None else "",
+        hint=_explain(change),
+    )
+
+
+def tell_change(share: float | None) -> str:
+    """`+12 %`, `0 %`; with a minus sign where it fell, a dash for None."""
+    if share is None:
+        return NO_VALUE
+    percent = round(share * 100)
+    sign = "+" if percent > 0 else _MINUS if percent < 0 else ""
+    return f"{sign}{abs(percent):,} %"
+
+
+def _explain(change: Change | None) -> str:
+    if change is None:
+        return ""
+    if change.share is None:
+        return "too few calls"
+    return f"{tell_ms(change.before_p95_us)} before, {tell_ms(change.after_p95_us)} since"

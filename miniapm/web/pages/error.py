@@ -1,0 +1,289 @@
+"""The page of one error: how often and since when, in which releases, and an occurrence whole."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from miniapm.domain.deploys.values import Deploy
+from miniapm.domain.errors.frames import find_own_lines
+from miniapm.domain.errors.values import Group, Occurrence, SourceContext
+from miniapm.domain.ids import parse_id
+from miniapm.domain.ranges import DEFAULT_RANGE, TimeRange
+from miniapm.exceptions import NotFound
+from miniapm.storage.connection import Connection
+from miniapm.storage.deploys.find import get_deploy
+from miniapm.storage.deploys.markers import Marker, find_markers
+from miniapm.storage.deploys.surroundings import find_live_at
+from miniapm.storage.errors.counts import SeenRelease, find_seen_releases, sum_counts
+from miniapm.storage.errors.find import (
+    FoundGroup,
+    FoundRelease,
+    find_releases_by_id,
+    get_found_group,
+)
+from miniapm.storage.errors.occurrences import Kept, find_occurrence_ids, get_occurrence
+from miniapm.storage.releases import find_release_ids
+from miniapm.web.auth import Caller
+from miniapm.web.charts import ChartMaker, Charts, Series
+from miniapm.web.filters import RANGES, PageFilter, read_filter
+from miniapm.web.pages.deploy_words import is_production
+from miniapm.web.pages.error_words import tell_state
+from miniapm.web.pages.timeline import find_choices
+from miniapm.web.render import render
+from miniapm.web.time_zone import find_zone
+
+_MOST_RELEASES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class DeployLink:
+    """A deploy by its name."""
+
+    id: int
+    name: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRow:
+    """A release in which the error was seen. `name` is its version, else its sha, or ""."""
+
+    name: str
+    env: str
+    is_production: bool
+    count: int
+    first_seen_at: int
+    last_seen_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class TraceLine:
+    """A line of a stack trace."""
+
+    text: str
+    is_own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """A line of source around the place where it happened."""
+
+    number: int
+    text: str
+    is_it: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The occurrence on the page; `older` and `newer` are ids, None at the ends."""
+
+    id: int
+    place: int
+    of: int
+    occurrence: Occurrence
+    release: str
+    backtrace: tuple[TraceLine, ...]
+    source: tuple[SourceLine, ...]
+    params: tuple[tuple[str, str], ...]
+    context: tuple[tuple[str, str], ...]
+    older: int | None
+    newer: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one look at the database gave."""
+
+    group: FoundGroup
+    counts: list[int]
+    markers: list[Marker]
+    seen: list[SeenRelease]
+    names: Mapping[int, FoundRelease]
+    ids: list[int]
+    kept: Kept | None
+    first_deploy: Deploy | None
+    back_deploy: Deploy | None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorView:
+    """`first_deploy` was live when the error was first seen, `back_deploy` when it came back."""
+
+    filter: PageFilter
+    envs: tuple[str, ...]
+    ranges: tuple[tuple[str, str], ...]
+    group: Group
+    mark: str
+    env_marks: tuple[tuple[str, bool], ...]
+    charts: Charts
+    count: int
+    releases: tuple[ReleaseRow, ...]
+    shown: Shown | None
+    first_deploy: DeployLink | None
+    back_deploy: DeployLink | None
+    may_change: bool
+
+
+async def get_error_page(request: Request, caller: Caller) -> Response:
+    context, project = caller.context, caller.its_project
+    wanted = read_filter(request.query_params)
+    time_range = wanted.to_time_range(context.clock())
+    found = await context.database.read(
+        _find, project.id, group_id_of(request), wanted, time_range, _occurrence_of(request)
+    )
+    group = found.group.group
+    is_open = not (wanted.since or wanted.until)
+    view = ErrorView(
+        filter=wanted._replace(range=wanted.range or DEFAULT_RANGE) if is_open else wanted,
+        envs=find_choices(found.group.envs, wanted.env),
+        ranges=RANGES,
+        group=group,
+        mark=tell_state(group),
+        env_marks=tuple((env, is_production(env)) for env in found.group.envs),
+        charts=_draw(found, time_range, request),
+        count=sum(found.counts),
+        releases=tuple(_tell_release(seen, found.names) for seen in found.seen),
+        shown=None if found.kept is None else _show(found.kept, found.ids),
+        first_deploy=_link(found.first_deploy),
+        back_deploy=_link(found.back_deploy),
+        may_change=caller.may("member"),
+    )
+    return render(request, caller, "error_group.html", view)
+
+
+def group_id_of(request: Request) -> int:
+    """The id in the address; NotFound when it cannot be one."""
+    group_id = parse_id(request.path_params["id"])
+    if group_id is None:
+        raise NotFound("There is no such error in this project.")
+    return group_id
+
+
+def _occurrence_of(request: Request) -> int | None:
+    """The occurrence that is asked for; None for the latest."""
+    text = request.query_params.get("occurrence", "")
+    occurrence_id = parse_id(text)
+    if text and occurrence_id is None:
+        raise NotFound("There is no such occurrence of this error.")
+    return occurrence_id
+
+
+def _find(
+    connection: Connection,
+    project_id: int,
+    group_id: int,
+    wanted: PageFilter,
+    time_range: TimeRange,
+    occurrence_id: int | None,
+) -> Found:
+    found = get_found_group(connection, project_id, group_id)
+    group = found.group
+    env = wanted.env or None
+    seen = find_seen_releases(connection, project_id, group_id, _MOST_RELEASES)
+    ids = find_occurrence_ids(connection, project_id, group_id)
+    chosen = occurrence_id if occurrence_id is not None else ids[-1] if ids else None
+    back = group.regressed_deploy_id
+    counts = sum_counts(
+        connection,
+        project_id,
+        [group_id],
+        time_range.starts,
+        time_range.resolution_minutes,
+        find_release_ids(connection, project_id, env, None),
+    )
+    return Found(
+        group=found,
+        counts=counts[group_id],
+        markers=find_markers(
+            connection, project_id, env, group.service, time_range.since, time_range.until
+        ),
+        seen=seen,
+        names=find_releases_by_id(connection, project_id, (r.release_id for r in seen)),
+        ids=ids,
+        kept=None if chosen is None else get_occurrence(connection, project_id, group_id, chosen),
+        first_deploy=find_live_at(
+            connection,
+            project_id,
+            group.service,
+            found.first_release.env,
+            group.first_seen_at,
+        ),
+        back_deploy=None if back is None else get_deploy(connection, project_id, back),
+    )
+
+
+def _draw(found: Found, time_range: TimeRange, request: Request) -> Charts:
+    make = ChartMaker(time_range, find_zone(request))
+    line = Series("occurrences", found.counts, "fill")
+    total = f"{sum(found.counts):,} in all"
+    chart = make.chart("occurrences", "Occurrences", "occurrences", [line], total)
+    return make.together([chart], found.markers)
+
+
+def _tell_release(seen: SeenRelease, names: Mapping[int, FoundRelease]) -> ReleaseRow:
+    release = names.get(seen.release_id, FoundRelease())
+    return ReleaseRow(
+        name=_name_release(release.version, release.revision),
+        env=release.env,
+        is_production=is_production(release.env),
+        count=seen.total,
+        first_seen_at=seen.first_seen_at,
+        last_seen_at=seen.last_seen_at,
+    )
+
+
+def _name_release(version: str, revision: str) -> str:
+    return version or revision[:12]
+
+
+def _show(kept: Kept, ids: list[int]) -> Shown:
+    occurrence = kept.occurrence
+    own = find_own_lines(occurrence.backtrace)
+    place = ids.index(kept.id)
+    return Shown(
+        id=kept.id,
+        place=place + 1,
+        of=len(ids),
+        occurrence=occurrence,
+        release=_name_release(occurrence.version, occurrence.revision),
+        backtrace=tuple(
+            TraceLine(line, number in own) for number, line in enumerate(occurrence.backtrace)
+        ),
+        source=_number_source(occurrence.source_context),
+        params=_to_pairs(occurrence.params),
+        context=_to_pairs(occurrence.context),
+        older=ids[place - 1] if place else None,
+        newer=ids[place + 1] if place + 1 < len(ids) else None,
+    )
+
+
+def _number_source(source: SourceContext | None) -> tuple[SourceLine, ...]:
+    if source is None or not source.context_line:
+        return ()
+    lines = (*source.pre_context, source.context_line, *source.post_context)
+    first = source.lineno - len(source.pre_context)
+    it = len(source.pre_context)
+    return tuple(SourceLine(first + n, text, n == it) for n, text in enumerate(lines))
+
+
+def _to_pairs(value: Any) -> tuple[tuple[str, str], ...]:
+    """What stands under each name, as text; what is no object has no name."""
+    if value is None or value in ({}, [], ""):
+        return ()
+    if isinstance(value, dict):
+        return tuple((name, _to_text(part)) for name, part in value.items())
+    return (("", _to_text(value)),)
+
+
+def _to_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def _link(deploy: Deploy | None) -> DeployLink | None:
+    return None if deploy is None else DeployLink(deploy.id, deploy.name, deploy.deployed_at)

@@ -1,0 +1,50 @@
+"""What stands where no telemetry is yet: the settings and the command that bring some."""
+
+from dataclasses import dataclass
+
+from miniapm.storage.connection import Connection
+from miniapm.web.pages.empty import find_empty_state
+from miniapm.web.pages.refusals import RefusalRow
+
+
+@dataclass(frozen=True, slots=True)
+class NoTelemetry:
+    """`setup` is for the environment of an application with OpenTelemetry, `command` for a shell;
+    both take the key from $MINIAPM_API_KEY."""
+
+    setup: str
+    command: str
+    refusals: tuple[RefusalRow, ...]
+    unknown_refusals: tuple[RefusalRow, ...]
+
+
+def find_no_telemetry(
+    connection: Connection, project_id: int, slug: str, base: str, *, with_unknown: bool
+) -> NoTelemetry:
+    """For the server at `base`; `with_unknown` has the calls with a key that nobody knows too."""
+    empty = find_empty_state(connection, project_id, base, with_unknown=with_unknown)
+    return NoTelemetry(
+        write_setup(base, slug), write_request(base), empty.refusals, empty.unknown_refusals
+    )
+
+
+def write_setup(base: str, service: str) -> str:
+    """What any OpenTelemetry SDK reads from its environment."""
+    return (
+        f"export OTEL_EXPORTER_OTLP_ENDPOINT={base}\n"
+        "export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n"
+        'export OTEL_EXPORTER_OTLP_HEADERS="Authorization=Bearer%20$MINIAPM_API_KEY"\n'
+        f"export OTEL_SERVICE_NAME={service}\n"
+        "export OTEL_RESOURCE_ATTRIBUTES="
+        "deployment.environment.name=production,service.version=v1.0.0"
+    )
+
+
+def write_request(base: str) -> str:
+    """A curl that records one request; prints the answer and the status code."""
+    return (
+        f"curl -sS -w ' HTTP %{{http_code}}\\n' {base}/ingest/requests \\\n"
+        '  -H "Authorization: Bearer $MINIAPM_API_KEY" \\\n'
+        """  -d '{"requests": [{"method": "GET", "route": "/hello", "status": 200,"""
+        """ "duration_ms": 12}]}'"""
+    )

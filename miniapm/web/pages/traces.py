@@ -1,0 +1,267 @@
+"""The list of traces: requests one by one, newest or slowest first."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from miniapm.domain.otlp.stored import find_trace_ids
+from miniapm.domain.ranges import DEFAULT_RANGE, TimeRange
+from miniapm.storage.connection import Connection
+from miniapm.storage.deploys.find import Cursor
+from miniapm.storage.releases import (
+    Endpoint,
+    Release,
+    find_endpoints,
+    find_last_seen,
+    find_releases,
+    find_served_lanes,
+)
+from miniapm.storage.spans.entries import EntryPage, FoundEntry
+from miniapm.storage.spans.find import find_slowest
+from miniapm.storage.spans.recent import find_recent
+from miniapm.storage.spans.traces import find_bodies
+from miniapm.web.addresses import base_url
+from miniapm.web.auth import Caller
+from miniapm.web.charts import tell_ms
+from miniapm.web.cursors import encode_cursor
+from miniapm.web.filters import RANGES, kept_query
+from miniapm.web.pages.deploy_words import is_production
+from miniapm.web.pages.no_telemetry import NoTelemetry, find_no_telemetry
+from miniapm.web.pages.timeline import find_choices
+from miniapm.web.render import render
+from miniapm.web.trace_filter import (
+    SORTS,
+    STATUSES,
+    TraceFilter,
+    is_whole_trace,
+    read_trace_filter,
+)
+
+PAGE_SIZE = 50
+_MOST_ENDPOINTS = 200
+_MOST_FOUND = 20
+_BAR = 100
+
+
+class Part(NamedTuple):
+    """A stretch of a bar: `name` is its class; places of 100."""
+
+    name: str
+    x: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class TraceRow:
+    """One entry, told. `link` is "" where it came without a trace; the bar is of the time of the
+    slowest on the page."""
+
+    id: int
+    at: int
+    endpoint: str
+    service: str
+    env: str
+    is_production: bool
+    version: str
+    deploy_id: int | None
+    duration: str
+    bar: tuple[Part, ...]
+    failed: bool
+    status: str
+    database: str
+    http: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one look at the database gave. `last_seen_at` is None where telemetry never came."""
+
+    page: EntryPage
+    endpoints: Mapping[int, Endpoint]
+    releases: Mapping[int, Release]
+    lanes: list[tuple[str, str]]
+    last_seen_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TracesView:
+    """`found_traces` are the traces (hex) that begin as was asked; None where that was not asked.
+    `looked_back_to` is None where all of the time was looked through."""
+
+    filter: TraceFilter
+    sort: str
+    sorts: tuple[tuple[str, str], ...]
+    envs: tuple[str, ...]
+    services: tuple[str, ...]
+    ranges: tuple[tuple[str, str], ...]
+    trace_statuses: tuple[tuple[str, str], ...]
+    endpoints: tuple[Endpoint, ...]
+    rows: tuple[TraceRow, ...]
+    older: str
+    newest: str
+    looked_back_to: int | None
+    is_whole: bool
+    found_traces: list[str] | None
+    last_seen_at: int | None
+    nothing: NoTelemetry | None
+
+
+async def get_traces(request: Request, caller: Caller) -> Response:
+    context, project = caller.context, caller.its_project
+    wanted = read_trace_filter(request.query_params)
+    if is_whole_trace(wanted.trace):
+        keep = kept_query(request.query_params)
+        return RedirectResponse(f"/p/{project.slug}/traces/{wanted.trace}{keep}", 303)
+    found_traces = None
+    if wanted.trace:
+        found_traces = await context.database.read(find_traces, project.id, wanted.trace)
+    time_range = wanted.page.to_time_range(context.clock())
+    found = await context.database.read(_find, project.id, wanted, time_range)
+    nothing = None
+    if found.last_seen_at is None:
+        nothing = await context.database.read(
+            find_no_telemetry,
+            project.id,
+            project.slug,
+            base_url(request, context),
+            with_unknown=caller.may("admin"),
+        )
+    view = _make_view(wanted, time_range, found, found_traces, nothing)
+    return render(request, caller, "traces.html", view)
+
+
+def _make_view(
+    wanted: TraceFilter,
+    time_range: TimeRange,
+    found: Found,
+    found_traces: list[str] | None,
+    nothing: NoTelemetry | None,
+) -> TracesView:
+    page, after = found.page, found.page.after
+    is_open = not (wanted.page.since or wanted.page.until)
+    shown = wanted._replace(page=wanted.page._replace(range=wanted.page.range or DEFAULT_RANGE))
+    return TracesView(
+        filter=shown if is_open else wanted,
+        sort=wanted.sort or "recent",
+        sorts=SORTS,
+        envs=find_choices((env for _, env in found.lanes), wanted.page.env),
+        services=find_choices((service for service, _ in found.lanes), wanted.page.service),
+        ranges=RANGES,
+        trace_statuses=_list_statuses(wanted.status),
+        endpoints=_list_endpoints(found.endpoints, wanted),
+        rows=tell_entries(page.entries, found.endpoints, found.releases),
+        older=wanted.query(cursor=encode_cursor(Cursor(*after))) if after is not None else "",
+        newest=wanted.query(cursor="") if wanted.page.cursor else "",
+        looked_back_to=page.looked_back_to if page.looked_back_to > time_range.since else None,
+        is_whole=page.is_whole,
+        found_traces=found_traces,
+        last_seen_at=found.last_seen_at,
+        nothing=nothing,
+    )
+
+
+def find_traces(connection: Connection, project_id: int, prefix: str) -> list[str]:
+    """The trace ids (hex) that begin with `prefix`, a few of them where there are many."""
+    found: dict[str, None] = {}
+    for stored in find_bodies(connection, project_id, bytes.fromhex(prefix[:8])).bodies:
+        found |= dict.fromkeys(find_trace_ids(stored, prefix, _MOST_FOUND))
+        if len(found) >= _MOST_FOUND:
+            break
+    return list(found)[:_MOST_FOUND]
+
+
+def _find(
+    connection: Connection, project_id: int, wanted: TraceFilter, time_range: TimeRange
+) -> Found:
+    find = find_slowest if wanted.sort == "slow" else find_recent
+    entries = wanted.to_entries(time_range.since, time_range.until)
+    return Found(
+        page=find(connection, project_id, entries, PAGE_SIZE, wanted.to_cursor()),
+        endpoints=find_endpoints(connection, project_id),
+        releases={release.id: release for release in find_releases(connection, project_id)},
+        lanes=find_served_lanes(connection, project_id),
+        last_seen_at=find_last_seen(connection, project_id),
+    )
+
+
+def _list_statuses(chosen: str) -> tuple[tuple[str, str], ...]:
+    own = ((chosen, chosen),) if chosen and chosen not in dict(STATUSES) else ()
+    return STATUSES + own
+
+
+def _list_endpoints(endpoints: Mapping[int, Endpoint], wanted: TraceFilter) -> tuple[Endpoint, ...]:
+    """What the menu offers: those of the service, and the one that is chosen."""
+    service = wanted.page.service
+    offered = [e for e in endpoints.values() if not service or e.service == service]
+    offered = sorted(offered, key=lambda endpoint: (endpoint.name, endpoint.service))
+    offered = offered[:_MOST_ENDPOINTS]
+    chosen = endpoints.get(int(wanted.endpoint)) if wanted.endpoint else None
+    if chosen is not None and chosen not in offered:
+        offered.insert(0, chosen)
+    return tuple(offered)
+
+
+def tell_entries(
+    entries: list[FoundEntry],
+    endpoints: Mapping[int, Endpoint],
+    releases: Mapping[int, Release],
+) -> tuple[TraceRow, ...]:
+    """Entries as rows."""
+    longest = max((entry.duration_us for entry in entries), default=0) or 1
+    return tuple(
+        _tell(entry, endpoints.get(entry.endpoint_id), releases.get(entry.release_id), longest)
+        for entry in entries
+    )
+
+
+def _tell(
+    entry: FoundEntry, endpoint: Endpoint | None, release: Release | None, longest: int
+) -> TraceRow:
+    env = release.env if release else ""
+    return TraceRow(
+        id=entry.id,
+        at=entry.started_at,
+        endpoint=endpoint.name if endpoint else "unknown",
+        service=release.service if release else "",
+        env=env,
+        is_production=is_production(env),
+        version=(release.version or release.revision[:7]) if release else "",
+        deploy_id=release.deploy_id if release else None,
+        duration=tell_ms(entry.duration_us),
+        bar=_draw(entry, longest),
+        failed=entry.failed,
+        status=tell_status(entry),
+        database=_tell_calls(entry.database_count, entry.database_us),
+        http=_tell_calls(entry.http_count, entry.http_us),
+        link=f"{entry.trace_id.hex()}?at={entry.id}" if entry.trace_id else "",
+    )
+
+
+def tell_status(entry: FoundEntry) -> str:
+    """`200`, `500 failed`, `failed`, `ok`."""
+    code = "" if entry.status_code is None else str(entry.status_code)
+    if entry.failed:
+        return f"{code} failed".strip()
+    return code or "ok"
+
+
+def _tell_calls(count: int, took_us: int) -> str:
+    return f"{count:,} in {tell_ms(took_us)}" if count else ""
+
+
+def _draw(entry: FoundEntry, longest: int) -> tuple[Part, ...]:
+    """Its time as a part of the longest, and in it what databases and other services had: these
+    may overlap, so together they have no more than all of it."""
+    whole = _BAR * entry.duration_us / longest
+    database = min(whole, _BAR * entry.database_us / longest)
+    http = min(whole - database, _BAR * entry.http_us / longest)
+    parts = (
+        Part("all", 0, round(max(whole, 0.5), 1)),
+        Part("database", 0, round(database, 1)),
+        Part("http", round(database, 1), round(http, 1)),
+    )
+    return tuple(part for part in parts if part.width)

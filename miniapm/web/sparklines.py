@@ -1,0 +1,20 @@
+"""A line of counts over time, small enough for a row of a table."""
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+_STEP = 3
+_HEIGHT = 20
+
+
+def draw_sparkline(counts: Sequence[int]) -> Markup:
+    """`counts`, oldest first, as an SVG; from zero up to the highest of them."""
+    highest = max(counts, default=0) or 1
+    # half a stroke stays free at the top and at the bottom
+    heights = [_HEIGHT - 1 - round(count * (_HEIGHT - 2) / highest) for count in counts]
+    line = " ".join(f"{place * _STEP} {height}" for place, height in enumerate(heights))
+    width = max(1, len(counts) - 1) * _STEP
+    return Markup(
+        '<svg class="sparkline" viewBox="0 0 {} {}" aria-hidden="true"><path d="M{}"/></svg>'
+    ).format(width, _HEIGHT, line or "0 0")
