@@ -26,10 +26,15 @@ class Options:
 
 def read_options(description: str) -> Options:
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--quick", action="store_true", help="a short run, for a first look")
-    parser.add_argument("--json", action="store_true", help='print {"figures": [...]}')
+    add_options(parser)
     given = parser.parse_args()
     return Options(given.quick, given.json)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options that all benches have."""
+    parser.add_argument("--quick", action="store_true", help="a short run, for a first look")
+    parser.add_argument("--json", action="store_true", help='print {"figures": [...]}')
 
 
 def print_figures(figures: Sequence[Figure], *, as_json: bool) -> None:

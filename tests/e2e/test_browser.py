@@ -110,7 +110,7 @@ def sign_in_first(page: Page, served: Served) -> None:
     page.get_by_label("Password, at least").fill(PASSWORD)
     page.get_by_label("The same password again").fill(PASSWORD)
     page.get_by_role("button", name="Make the account").click()
-    page.wait_for_url(re.compile("/p/default/deploys"))
+    page.wait_for_url(re.compile("/p/default/$"))
 
 
 def make_key(page: Page) -> str:
@@ -134,6 +134,8 @@ def test_from_the_link_to_a_deploy_that_appears_by_itself(
 ) -> None:
     program("curl")
     sign_in_first(page, served)
+    expect(page.get_by_role("heading", name="No telemetry has arrived yet")).to_be_visible()
+    page.get_by_role("link", name="Deploys", exact=True).click()
     expect(page.get_by_role("heading", name="No deploy has arrived yet")).to_be_visible()
     command = make_key(page)
     assert served.address in command
