@@ -24,6 +24,11 @@ BUILT_IN_NAMES = (
     "session_id",
     "token",
 )
+# words that hold a secret name and none of its meaning, as `_normalise` writes them
+_HARMLESS = re.compile(
+    r"discard|wildcard|scorecard|cardinal|(?:input|output|prompt|completion|total|max)tokens"
+)
+_CLASS_ENDINGS = ("Error", "Exception", "Warning")
 _MOST_NESTED = 64
 
 # a name and what stands between it and its value: `a=`, `"a": `, `\"a\":`, `:a => `
@@ -54,7 +59,7 @@ class Scrubber:
 
     def _is_secret(self, name: str) -> bool:
         """Whether what stands under `name` is masked."""
-        return self._names.search(_normalise(name)) is not None
+        return self._names.search(_HARMLESS.sub("", _normalise(name))) is not None
 
     def scrub(self, value: Any) -> Any:
         """`value`, as JSON decodes it, with secrets masked wherever they are nested."""
@@ -102,6 +107,9 @@ class Scrubber:
         end = 0
         for pair in _PAIR.finditer(text):
             if pair.start() < end or not self.is_secret(pair[1]):
+                continue
+            # `CardError: declined` is what happened, and no card
+            if pair[2] == ":" and pair[1].endswith(_CLASS_ENDINGS):
                 continue
             value = find_value(text, pair)
             if value is not None and value.end() > value.start():

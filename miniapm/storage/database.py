@@ -92,8 +92,13 @@ class Database:
         return identify_file(self.path) == self._file
 
     async def write(self, query: "Query[P, T]", *args: P.args, **kwargs: P.kwargs) -> T:
-        """What `query(connection, ...)` returns, after its commit. Busy when the queue is full."""
-        return await self.writer.submit(partial(query, **kwargs) if kwargs else query, *args)
+        """What `query(connection, ...)` returns, after its commit. Busy when the queue is full.
+
+        Not for what callers send in any number: it takes no part in the budget of bytes, so that
+        full queues hold up neither jobs nor people.
+        """
+        work = partial(query, **kwargs) if kwargs else query
+        return await self.writer.submit(work, *args, size=0)
 
     async def read(self, query: "Query[P, T]", *args: P.args, **kwargs: P.kwargs) -> T:
         """What `query(connection, ...)` returns. Busy when it takes too long."""

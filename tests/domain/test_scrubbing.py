@@ -116,3 +116,16 @@ def test_whatever_the_text_a_quoted_secret_does_not_stay(before: str, after: str
 def test_masking_again_changes_nothing(value: Any) -> None:
     once = SCRUBBER.scrub(value)
     assert Scrubber().scrub(once) == once
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["CardError: declined", "stripe.TokenException: expired", "discarded=12", "max_tokens: 4096"],
+)
+def test_words_that_only_look_like_secrets_stay(text: str) -> None:
+    assert Scrubber().scrub_text(text) == text
+
+
+@pytest.mark.parametrize("name", ["card_number", "creditCard", "discard_card", "max-tokens-secret"])
+def test_secrets_beside_harmless_words_are_masked(name: str) -> None:
+    assert Scrubber().scrub({name: "x1"}) == {name: "[masked]"}

@@ -188,12 +188,12 @@ def test_one_bad_submission_does_not_hurt_its_neighbours(path: Path) -> None:
 def test_a_full_queue_refuses_at_once(path: Path) -> None:
     async def test() -> None:
         gate = Gate()
-        async with open_writer(path, max_items=3, max_bytes=1000) as writer:
+        async with open_writer(path, max_items=3, max_bytes=1_000_000) as writer:
             held = writer.submit(gate, size=1)
             await gate.entered()
-            large = writer.submit(insert, 1, size=900)
+            large = writer.submit(insert, 1, size=900_000)
             with pytest.raises(Busy, match="More is coming in") as caught:
-                writer.submit(insert, 2, size=100)
+                writer.submit(insert, 2, size=100_000)
             assert caught.value.retry_after == 1
             small = writer.submit(insert, 3, size=10)
             with pytest.raises(Busy):
@@ -203,7 +203,7 @@ def test_a_full_queue_refuses_at_once(path: Path) -> None:
             await asyncio.gather(held, large, small)
             assert writer.waiting == 0
             # the room is given back
-            await writer.submit(insert, 5, size=999)
+            await writer.submit(insert, 5, size=999_999)
         assert stored(path) == [1, 3, 5]
 
     run(test)

@@ -37,6 +37,8 @@ class Shape(NamedTuple):
 class JsonSyntax(Syntax):
     """Requests in JSON. Whatever else stands beside the lists is left out."""
 
+    shortest_item = 96
+
     def __init__(self, shape: Shape) -> None:
         self._lists = shape
         self._beside = ("", "resource", "scope")

@@ -14,11 +14,12 @@ LARGE_BYTES = 1024 * 1024
 ITEMS = 2
 """The level of spans, log records and metrics; 0 is that of resources."""
 
-_MOST_ELEMENTS = 3_000_000
-
 
 class Syntax(Protocol):
     """How an encoding writes the levels. Elements are parts of the body, as they stand in it."""
+
+    shortest_item: int
+    """No item that can be kept takes fewer bytes: what is made of shorter ones is soon refused."""
 
     def read_beside(self, owner: memoryview, level: int) -> bytes:
         """What `owner` has beside its list: each of its parts repeats it."""
@@ -36,11 +37,13 @@ class Syntax(Protocol):
 
 
 class _Splitter:
-    def __init__(self, syntax: Syntax, most_bytes: int, refuse: Callable[[], None]) -> None:
+    def __init__(
+        self, syntax: Syntax, most_bytes: int, most_elements: int, refuse: Callable[[], None]
+    ) -> None:
         self._syntax = syntax
         self._most_bytes = most_bytes
+        self._left = most_elements
         self._refuse = refuse
-        self._seen = 0
 
     def split(self, owner: memoryview, level: int) -> Iterator[bytes]:
         """Owners of about the allowed size that together have the items of `owner`."""
@@ -68,8 +71,8 @@ class _Splitter:
             yield write_owner(level, beside, waiting)
 
     def _count(self) -> None:
-        self._seen += 1
-        if self._seen > _MOST_ELEMENTS:
+        self._left -= 1
+        if self._left < 0:
             raise Invalid("The body is made of too many small pieces.")
 
 
@@ -84,4 +87,5 @@ def split_request(
     if len(body) <= most_bytes:
         yield body
     else:
-        yield from _Splitter(syntax, most_bytes, refuse).split(memoryview(body), 0)
+        most_elements = len(body) // syntax.shortest_item
+        yield from _Splitter(syntax, most_bytes, most_elements, refuse).split(memoryview(body), 0)

@@ -4,7 +4,6 @@ https://protobuf.dev/programming-guides/encoding/
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from miniapm.domain.otlp.splitting import Syntax
 from miniapm.exceptions import Invalid
@@ -13,35 +12,40 @@ from miniapm.exceptions import Invalid
 _LISTS = (1, 2, 2)
 _BESIDE = 1
 _LENGTH_DELIMITED = 2
+_SHORT = 0x80
+_MANY_FIELDS = 3_000_000
 
 BROKEN = "The body is not a valid OTLP protobuf request."
 
-
-class _Field(NamedTuple):
-    """A field: its number, where it begins with its tag, where its content begins and ends."""
-
-    number: int
-    start: int
-    content: int
-    end: int
+# a field: its number, where it begins with its tag, where its content begins and ends
+_Field = tuple[int, int, int, int]
 
 
 class WireSyntax(Syntax):
     """Requests in protobuf: traces, logs and metrics have the same field numbers."""
 
+    shortest_item = 32
+
     def read_beside(self, owner: memoryview, level: int) -> bytes:
         if level == 0:
             return b""
-        return b"".join(owner[f.start : f.end] for f in _fields(owner) if f.number == _BESIDE)
+        beside = []
+        for count, (number, start, _, end) in enumerate(_fields(owner)):
+            if number == _BESIDE:
+                beside.append(owner[start:end])
+            elif count > _MANY_FIELDS:
+                break
+        return b"".join(beside)
 
     def read_elements(self, owner: memoryview, level: int) -> Iterator[memoryview]:
-        for field in _fields(owner):
-            if field.number == _LISTS[level]:
-                yield owner[field.start : field.end]
+        wanted = _LISTS[level]
+        for number, start, _, end in _fields(owner):
+            if number == wanted:
+                yield owner[start:end]
 
     def open(self, element: memoryview) -> memoryview:
-        field = next(_fields(element))
-        return element[field.content : field.end]
+        _, _, content, end = next(_fields(element))
+        return element[content:end]
 
     def write_owner(
         self, level: int, beside: bytes, elements: Sequence[bytes | memoryview]
@@ -64,24 +68,28 @@ def _varint(value: int) -> bytes:
 
 def _fields(message: memoryview) -> Iterator[_Field]:
     """The length-delimited fields of a message; others are stepped over."""
-    place, end = 0, len(message)
-    while place < end:
-        tag, content = _read_varint(message, place)
+    start, end = 0, len(message)
+    while start < end:
+        tag = message[start]
+        content = start + 1
+        if tag >= _SHORT:
+            tag, content = _read_varint(message, start)
         kind = tag & 7
         if kind == _LENGTH_DELIMITED:
             length, content = _read_varint(message, content)
             after = content + length
+            if after > end:
+                raise _broken()
+            yield tag >> 3, start, content, after
         elif kind == 0:
             _, after = _read_varint(message, content)
         elif kind in (1, 5):
             after = content + (8 if kind == 1 else 4)
         else:
             raise _broken()
-        if after > end:
-            raise _broken()
-        if kind == _LENGTH_DELIMITED:
-            yield _Field(tag >> 3, place, content, after)
-        place = after
+        start = after
+    if start > end:
+        raise _broken()
 
 
 def _read_varint(message: memoryview, place: int) -> tuple[int, int]:

@@ -1,10 +1,12 @@
 """Large bodies are cut into batches that together hold the same."""
 
+import json
 from collections.abc import Sequence
 from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from miniapm.domain.otlp.json_text import JsonSyntax, Shape
 from miniapm.domain.otlp.splitting import LARGE_BYTES, Syntax, split_request
@@ -81,13 +83,24 @@ def test_a_large_body_with_refused_spans(encoding: str) -> None:
     assert sum(batch.span_count for batch in telemetry.batches) == 39
 
 
-def test_millions_of_empty_spans_are_soon_refused(encoding: str) -> None:
+@pytest.mark.parametrize(
+    ("padding", "count", "message"),
+    [(0, 600_000, "too many small pieces"), (100, 120_000, r"cannot be kept: \d+ spans refused")],
+)
+def test_very_many_bad_spans_are_soon_refused(
+    encoding: str, padding: int, count: int, message: str
+) -> None:
     is_json = encoding == "json"
     syntax: Syntax = JsonSyntax(TRACES) if is_json else WireSyntax()
-    body = syntax.write_owner(2, b"{}" * is_json, [b"{}" if is_json else b"\x12\x00"] * 600_000)
+    if is_json:
+        span, beside = b'{"name":"%s"}' % (b"x" * padding), b"{}"
+    else:
+        name = b"\x2a" + bytes((padding,)) + b"x" * padding
+        span, beside = b"\x12" + bytes((len(name),)) + name, b""
+    body = syntax.write_owner(2, beside, [span] * count)
     for level in (1, 0):
-        body = syntax.write_owner(level, b"{}" * is_json, [body])
-    with pytest.raises(Invalid, match=r"cannot be kept: \d+ spans refused"):
+        body = syntax.write_owner(level, beside, [body])
+    with pytest.raises(Invalid, match=message):
         read_body(encoding, body)
 
 
@@ -118,3 +131,23 @@ def test_retries_of_large_bodies_are_recognised(encoding: str) -> None:
     one, again = ([batch.digest for batch in read_body(encoding, body).batches] for _ in range(2))
     assert one == again
     assert len(set(one)) == len(one)
+
+
+def test_the_resource_may_stand_behind_its_spans(encoding: str) -> None:
+    body = write(encoding, make_groups([12], 200_000))
+    if encoding == "json":
+        [resource_spans] = json.loads(body)["resourceSpans"]
+        turned = dict(reversed(resource_spans.items()))
+        body = json.dumps({"x": 1, "resourceSpans": [turned]}, indent=1).encode()
+    else:
+        request = ExportTraceServiceRequest.FromString(body)
+        resource = request.resource_spans[0].resource.SerializeToString()
+        request.resource_spans[0].ClearField("resource")
+        content = request.resource_spans[0].SerializeToString()
+        # fields that nobody knows: a number, 8 bytes, 4 bytes, a text with a large number
+        unknown = b"\x18\x05" + b"\x21" + bytes(8) + b"\x2d" + bytes(4) + b"\xfa\x7f\x01x"
+        content += unknown + b"\x0a" + bytes((len(resource),)) + resource
+        body = WireSyntax().write_owner(1, b"", [content])
+    batches = read_body(encoding, body).batches
+    assert {entry.release.service for batch in batches for entry in batch.entries} == {"s0"}
+    assert sum(batch.span_count for batch in batches) == 12
