@@ -8,7 +8,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 
 from miniapm.clock import MINUTE
-from miniapm.storage.budget import DEFAULT_BYTES
+from miniapm.storage.budget import DEFAULT_BYTES, ROOM_FOR_SMALL
 from tests.conftest import Server
 from tests.otlp import NOW, NOW_NS, Group, Log, write_logs_json, write_logs_protobuf
 from tests.web.otlp_calls import Sender
@@ -111,16 +111,16 @@ def test_keys(server: Server, encoding: str) -> None:
 def test_when_there_is_no_room(sender: Sender, server: Server) -> None:
     budget = server.running.context.budget
 
-    async def take(size: int) -> None:
-        budget.take(size)
+    async def occupy(size: int) -> None:
+        budget.taken = size
 
-    server.run(take(DEFAULT_BYTES))
+    server.run(occupy(DEFAULT_BYTES + ROOM_FOR_SMALL))
     for path in ("/v1/logs", "/v1/metrics"):
         sender.path = path
         answer = sender.send(write(sender.encoding, Log(FAILURE)))
         assert (answer.status_code, sender.read_status(answer)[0]) == (503, 14)
         assert int(answer.headers["retry-after"]) >= 1
-    server.run(take(-DEFAULT_BYTES))
+    server.run(occupy(0))
     assert server.rows("select * from error_groups") == []
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from miniapm.clock import DAY, MINUTE
 from miniapm.domain.spans.compression import decompress
-from miniapm.storage.budget import DEFAULT_BYTES
+from miniapm.storage.budget import DEFAULT_BYTES, ROOM_FOR_SMALL
 from tests.conftest import FakeClock, Server, start_server
 from tests.domain.otlp.reading import write
 from tests.factories import insert_project
@@ -236,15 +236,15 @@ def test_when_there_is_no_room(sender: Sender, server: Server, zipped: bool) -> 
     # a compressed body is small: it is refused for what it would become
     left = 2000
 
-    async def take(size: int) -> None:
-        budget.take(size)
+    async def occupy(size: int) -> None:
+        budget.taken = size
 
-    server.run(take(DEFAULT_BYTES - left))
+    server.run(occupy(DEFAULT_BYTES + ROOM_FOR_SMALL - left))
     answer = sender.send(body, zipped=zipped)
     assert (answer.status_code, sender.read_status(answer)[0]) == (503, 14)
     assert int(answer.headers["retry-after"]) >= 1
     assert count(server, "span_batches") == 0
-    server.run(take(left - DEFAULT_BYTES))
+    server.run(occupy(0))
     assert sender.send(body, zipped=zipped).status_code == 200
     assert count(server, "span_batches") == 1
     assert budget.taken == 0

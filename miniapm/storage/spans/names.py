@@ -4,9 +4,10 @@ A cap on each kind of name keeps a hostile or careless sender from flooding the 
 page that lists them: what comes after it goes under one name, "other".
 """
 
+from collections import Counter
 from typing import NamedTuple, TypeVar
 
-from miniapm.clock import DAY, Clock
+from miniapm.clock import DAY, HOUR, Clock
 from miniapm.domain.spans.values import OTHER, ReleaseName
 from miniapm.storage.connection import Connection, scalar
 
@@ -14,6 +15,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 RECENT = 30 * DAY
+COUNTED_ANEW = HOUR
 _MOST_REMEMBERED = 50_000
 
 
@@ -35,6 +37,22 @@ class KnownRelease(NamedTuple):
     service: str
 
 
+class _Taken:
+    """What a project's names took up of the caps at an instant, and what came since."""
+
+    def __init__(self, counted_at: int) -> None:
+        self.counted_at = counted_at
+        self.services: set[str] = set()
+        self.envs: set[str] = set()
+        self.versions: Counter[tuple[str, str]] = Counter()
+        self.endpoints: Counter[str] = Counter()
+
+    def add_release(self, name: ReleaseName) -> None:
+        self.services.add(name.service)
+        self.envs.add(name.env)
+        self.versions[name.service, name.env] += 1
+
+
 class NameIds:
     """What names have which ids; rows are made for new ones. `clear` after a rollback."""
 
@@ -43,11 +61,14 @@ class NameIds:
         self._clock = clock
         self._releases: dict[tuple[int, ReleaseName], KnownRelease] = {}
         self._endpoints: dict[tuple[int, str, str], int] = {}
+        # counted once and then kept up to date: who floods us must not have them counted each time
+        self._taken: dict[int, _Taken] = {}
 
     def clear(self) -> None:
         """Forgets everything: what was remembered may not be on disk."""
         self._releases.clear()
         self._endpoints.clear()
+        self._taken.clear()
 
     def release(self, connection: Connection, project_id: int, name: ReleaseName, at: int) -> int:
         """The id of a release that was seen at `at` (µs, event time)."""
@@ -66,6 +87,7 @@ class NameIds:
                 known_id = _find_release(connection, project_id, name)
             if known_id is None:
                 known_id = _insert_release(connection, project_id, name, at, self._clock())
+                self._find_taken(connection, project_id).add_release(name)
             known = KnownRelease(known_id, name.service)
             _remember(self._releases, key, known)
         return known
@@ -83,44 +105,33 @@ class NameIds:
                 known = _find_endpoint(connection, project_id, service, name)
             if known is None:
                 known = _insert_endpoint(connection, project_id, service, name, at)
+                self._find_taken(connection, project_id).endpoints[service] += 1
             _remember(self._endpoints, key, known)
         return known
 
     def _cap_release(
         self, connection: Connection, project_id: int, name: ReleaseName
     ) -> ReleaseName:
-        row = connection.execute(
-            """/* releases.count_names */ select
-                count(distinct service) as services, count(distinct env) as envs,
-                count(case when service = :service and env = :env and last_seen_at >= :recent
-                    then 1 end) as versions,
-                count(case when service = :service then 1 end) as of_service,
-                count(case when env = :env then 1 end) as of_env
-            from releases where project_id = :project_id""",
-            {
-                "project_id": project_id,
-                "service": name.service,
-                "env": name.env,
-                "recent": self._clock() - RECENT,
-            },
-        ).fetchone()
-        if row["services"] >= self._caps.services and not row["of_service"]:
+        """The name under which a new release is kept."""
+        taken = self._find_taken(connection, project_id)
+        if name.service not in taken.services and len(taken.services) >= self._caps.services:
             name = name._replace(service=OTHER)
-        if row["envs"] >= self._caps.services and not row["of_env"]:
+        if name.env not in taken.envs and len(taken.envs) >= self._caps.services:
             name = name._replace(env=OTHER)
-        if row["versions"] >= self._caps.releases:
+        if taken.versions[name.service, name.env] >= self._caps.releases:
             name = name._replace(version=OTHER, revision="")
         return name
 
     def _is_full(self, connection: Connection, project_id: int, service: str) -> bool:
-        count = scalar(
-            connection,
-            """/* endpoints.count */ select count(*) from endpoints
-            where project_id = :project_id and service = :service""",
-            project_id=project_id,
-            service=service,
-        )
-        return int(count) >= self._caps.endpoints
+        taken = self._find_taken(connection, project_id)
+        return taken.endpoints[service] >= self._caps.endpoints
+
+    def _find_taken(self, connection: Connection, project_id: int) -> _Taken:
+        now = self._clock()
+        taken = self._taken.get(project_id)
+        if taken is None or taken.counted_at < now - COUNTED_ANEW:
+            taken = self._taken[project_id] = _count_taken(connection, project_id, now)
+        return taken
 
 
 def _remember(known: dict[K, V], key: K, value: V) -> None:
@@ -139,6 +150,26 @@ def _find_release(connection: Connection, project_id: int, name: ReleaseName) ->
         **name._asdict(),
     )
     return found
+
+
+def _count_taken(connection: Connection, project_id: int, now: int) -> _Taken:
+    taken = _Taken(now)
+    for service, env, versions in connection.execute(
+        """/* releases.count_names */ select service, env,
+            count(case when last_seen_at >= :recent then 1 end) as versions
+        from releases where project_id = :project_id group by service, env""",
+        {"project_id": project_id, "recent": now - RECENT},
+    ):
+        taken.services.add(service)
+        taken.envs.add(env)
+        taken.versions[service, env] = versions
+    for service, endpoints in connection.execute(
+        """/* endpoints.count_names */ select service, count(*) from endpoints
+        where project_id = :project_id group by service""",
+        {"project_id": project_id},
+    ):
+        taken.endpoints[service] = endpoints
+    return taken
 
 
 def _insert_release(
