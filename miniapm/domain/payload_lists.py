@@ -1,6 +1,6 @@
 """Reading lists of items that are judged one by one: a bad one does not keep the others out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -16,6 +16,19 @@ class Rejected(msgspec.Struct, frozen=True):
 
     index: int
     fields: Mapping[str, str]
+
+
+def explain_rejected(rejected: Sequence[Rejected], name: str) -> Invalid | None:
+    """What was wrong with the items of the list called `name`, told by the first; None when nothing
+    was."""
+    if not rejected:
+        return None
+    first = rejected[0]
+    fields = {f"{name}[{first.index}].{field}": why for field, why in first.fields.items()}
+    where, why = next(iter(fields.items()), (f"{name}[{first.index}]", "cannot be kept"))
+    count = len(rejected)
+    more = f" {count - 1} more of the {name} were refused." if count > 1 else ""
+    return Invalid(f"{where} {why}.{more}", fields)
 
 
 class Items(NamedTuple, Generic[T]):

@@ -12,6 +12,7 @@ from miniapm.domain.errors.values import Occurrence
 from miniapm.domain.ids import IdMaker
 from miniapm.domain.rollups import OpenRollups
 from miniapm.domain.spans.compression import Compress, Dictionary, compress_plain
+from miniapm.domain.spans.early_calls import EarlyCallsMemory
 from miniapm.domain.spans.ids import BatchIds, to_batch_id
 from miniapm.domain.spans.values import Telemetry, TelemetryDefaults
 from miniapm.storage.connection import Connection
@@ -49,6 +50,7 @@ class TelemetryStore:
             for project_id, digest, batch_id in find_digests(connection, since, MOST_BODIES)
         }
         self._compress: dict[int, Compress] = {}
+        self._early_calls = EarlyCallsMemory()
         self._open = OpenRollups()
         replay_entries(connection, self._open, find_progress(connection))
 
@@ -79,8 +81,10 @@ class TelemetryStore:
         with self._memory(connection):
             for batch in telemetry.batches:
                 if self._is_new(project_id, batch.digest):
+                    entries = self._early_calls.complete(project_id, batch.entries)
+                    self._early_calls.add(project_id, batch.early_calls, self._clock())
                     rows = insert_batch(
-                        connection, self.ids, self._batch_ids, project_id, defaults, batch
+                        connection, self.ids, self._batch_ids, project_id, defaults, batch, entries
                     )
                     self._open.add(rows)
                     if batch.occurrences:
@@ -149,6 +153,7 @@ class TelemetryStore:
         """Brings the stored rollups up to date; gives how many rows that took."""
         with self._memory(connection):
             self._forget_old_bodies()
+            self._early_calls.forget_old(self._clock())
             written = flush_rollups(connection, self._open)
             self._open.clear()
             return written

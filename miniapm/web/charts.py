@@ -12,7 +12,8 @@ from markupsafe import Markup
 from miniapm.clock import DAY, MINUTE, SECOND
 from miniapm.domain.ranges import TimeRange
 from miniapm.storage.deploys.markers import Marker
-from miniapm.storage.rollups.series import Point, Totals
+from miniapm.storage.rollups.series import Point
+from miniapm.storage.rollups.totals import Totals
 from miniapm.web.ticks import Tick, find_ticks
 from miniapm.web.time_zone import Zone
 from miniapm.web.times import tell_clock, tell_short
@@ -108,7 +109,7 @@ def make_traffic_charts(
     The step that `now` is in stays out until there is enough of it: what has just begun would look
     like a change.
     """
-    points = _leave_out_begun(points, time_range, now)
+    points = leave_out_begun(points, time_range, now)
     make = ChartMaker(time_range, zone)
     minutes = [_minutes_passed(point.at, time_range, now) for point in points]
     rates = [
@@ -170,15 +171,22 @@ def tell_share(part: int, whole: int) -> str:
     return f"{share:.1f} %" if share >= 1 else f"{max(share, 0.01):.2f} %"
 
 
-def _leave_out_begun(points: Sequence[Point], time_range: TimeRange, now: int) -> Sequence[Point]:
+def find_begun(time_range: TimeRange, now: int) -> int | None:
+    """The place of the step that `now` is in while there is too little of it; else None."""
+    place, passed = divmod(now - time_range.since, time_range.step_us)
     enough = max(time_range.step_us // 2, _ENOUGH_US)
-    shown = list(points)
-    for place, point in enumerate(points):
-        # the very first figures are shown at once
-        is_first = place == 0 or points[place - 1].is_gap
-        if point.at <= now < min(point.at + enough, point.at + time_range.step_us) and not is_first:
-            shown[place] = Point(point.at, is_gap=True)
-    return shown
+    is_within = 0 <= place < len(time_range.starts)
+    return place if is_within and passed < enough else None
+
+
+def leave_out_begun(
+    points: Sequence[Point], time_range: TimeRange, now: int
+) -> Sequence[Point]:
+    """Without what has just begun; the very first figures are shown at once."""
+    begun = find_begun(time_range, now)
+    if not begun or points[begun - 1].is_gap:
+        return points
+    return [*points[:begun], Point(points[begun].at, is_gap=True), *points[begun + 1 :]]
 
 
 def _to_ms(micros: int | None) -> Value:

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import NamedTuple, cast
 from urllib.parse import urlencode
 
-from miniapm.exceptions import Invalid
 from miniapm.storage.endpoints.find import SORTS, Order, Sort
-from miniapm.web.filters import PageFilter, read_filter
+from miniapm.web.filters import PageFilter, read_filter, refuse_any
 
 PAGE_SIZE = 100
 _DEFAULT: Sort = "time"
@@ -113,9 +112,7 @@ def read_endpoints_query(given: Mapping[str, str]) -> EndpointsQuery:
         problems["order"] = f"is one of {', '.join(_ORDERS)}"
     if not (page.isascii() and page.isdigit() and len(page) <= 4 and int(page)):
         problems["page"] = "is a number from 1 on"
-    if problems:
-        name, reason = next(iter(problems.items()))
-        raise Invalid(f"In the address, {name} {reason}.", problems)
+    refuse_any(problems)
     return EndpointsQuery(wanted, cast("Sort", sort), order, int(page))
 
 

@@ -1,6 +1,6 @@
 """What a page was asked to show: read from its query, written back into every link."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -53,6 +53,11 @@ class PageFilter(NamedTuple):
         """Whether anything narrows the list; hidden ones are another list."""
         return any(self._replace(hidden="", cursor=""))
 
+    @property
+    def is_open(self) -> bool:
+        """Whether no instants bound the time: it moves on with the clock."""
+        return not (self.since or self.until)
+
     def query(self, **changes: str) -> str:
         """This filter as `?name=value&...` after `changes`; "" when nothing is set.
 
@@ -95,13 +100,11 @@ class PageFilter(NamedTuple):
         try:
             return range_between(since, until, now)
         except ValueError as error:
-            problems = {"from": str(error)}
-            raise Invalid(f"In the address, from {error}.", problems) from None
+            raise _make_refusal({"from": str(error)}) from None
 
     def as_shown(self) -> "PageFilter":
         """With the range that a page of telemetry shows where none is chosen, for the menus."""
-        is_open = not (self.since or self.until)
-        return self._replace(range=self.range or DEFAULT_RANGE) if is_open else self
+        return self._replace(range=self.range or DEFAULT_RANGE) if self.is_open else self
 
     def to_cursor(self) -> Cursor | None:
         """The place after which the page begins."""
@@ -109,6 +112,30 @@ class PageFilter(NamedTuple):
 
 
 _NAMES = {"since": "from", "until": "to"}
+
+
+def refuse_any(problems: Mapping[str, str]) -> None:
+    """Invalid where there are problems, by the name that each has in the address."""
+    if problems:
+        raise _make_refusal(problems)
+
+
+def _make_refusal(problems: Mapping[str, str]) -> Invalid:
+    name, reason = next(iter(problems.items()))
+    return Invalid(f"In the address, {name} {reason}.", dict(problems))
+
+
+def find_choices(values: Iterable[str], chosen: str) -> tuple[str, ...]:
+    """What a menu offers: what there is, and what was asked for even if it is not there."""
+    return tuple(sorted({*values, chosen} - {""}))
+
+
+def find_lane_choices(
+    lanes: Collection[tuple[str, str]], wanted: PageFilter
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What the menus of environments and of services offer, out of (service, env) pairs."""
+    envs = find_choices((env for _, env in lanes), wanted.env)
+    return envs, find_choices((service for service, _ in lanes), wanted.service)
 
 
 def read_filter(given: Mapping[str, str]) -> PageFilter:
@@ -133,9 +160,7 @@ def read_filter(given: Mapping[str, str]) -> PageFilter:
                 parse(values[name])
         except ValueError as error:
             problems[_NAMES.get(name, name)] = str(error)
-    if problems:
-        name, reason = next(iter(problems.items()))
-        raise Invalid(f"In the address, {name} {reason}.", problems)
+    refuse_any(problems)
     if wanted.range:
         wanted = wanted._replace(since="", until="")
     return wanted._replace(q=wanted.q[:MAX_SEARCH], hidden="1" if wanted.hidden == "1" else "")

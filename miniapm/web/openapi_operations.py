@@ -27,7 +27,8 @@ from miniapm.web.api.deploy_bodies import (
 )
 from miniapm.web.api.endpoint_bodies import EndpointList, EndpointQuery
 from miniapm.web.api.error_bodies import ErrorList, ErrorPatch, ErrorQuery, WholeErrorGroupBody
-from miniapm.web.api.trace_bodies import TraceList, TraceQuery, WholeTraceBody
+from miniapm.web.api.trace_bodies import TraceList, TraceQuery
+from miniapm.web.api.whole_trace_bodies import WholeTraceBody
 from miniapm.web.ingest import deploys as ingest_deploys
 from miniapm.web.ingest import errors as ingest_errors
 from miniapm.web.ingest import requests as ingest_requests

@@ -78,7 +78,6 @@ READ_DEPLOYS = Access((READ, DEPLOYS_WRITE, DEPLOYS_ADMIN), "viewer")
 PATCH_DEPLOYS = Access((DEPLOYS_WRITE, DEPLOYS_ADMIN), "member")
 CORRECT_DEPLOYS = Access((DEPLOYS_ADMIN,), "member")
 READ_TELEMETRY = Access((READ,), "viewer")
-READ_ERRORS = Access((READ,), "viewer")
 CORRECT_ERRORS = Access((DEPLOYS_ADMIN,), "member")
 
 INGEST_ROUTES = (
@@ -105,8 +104,8 @@ ROUTES = (
     Route("GET", "/api/v1/deploys/{id}/changes", api_deploys.list_changes, READ_DEPLOYS),
     Route("POST", "/api/v1/deploys/{id}/undo", api_deploys.undo_deploy_change, CORRECT_DEPLOYS),
     Route("GET", "/api/v1/endpoints", api_endpoints.list_endpoints, READ_TELEMETRY),
-    Route("GET", "/api/v1/errors", api_errors.list_errors, READ_ERRORS),
-    Route("GET", "/api/v1/errors/{id}", api_errors.show_error, READ_ERRORS),
+    Route("GET", "/api/v1/errors", api_errors.list_errors, READ_TELEMETRY),
+    Route("GET", "/api/v1/errors/{id}", api_errors.show_error, READ_TELEMETRY),
     Route("PATCH", "/api/v1/errors/{id}", api_errors.patch_error, CORRECT_ERRORS),
     Route("GET", "/api/v1/traces", api_traces.list_traces, READ_TELEMETRY),
     Route("GET", "/api/v1/traces/{trace_id}", api_traces.show_trace, READ_TELEMETRY),

@@ -6,9 +6,8 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from miniapm.domain.ids import parse_id
-from miniapm.exceptions import Invalid
 from miniapm.storage.spans.entries import EntryCursor, EntryFilter
-from miniapm.web.filters import PageFilter, read_filter
+from miniapm.web.filters import PageFilter, read_filter, refuse_any
 
 MOST_MS = 86_400_000
 SORTS = (("recent", "Newest"), ("slow", "Slowest"))
@@ -66,7 +65,12 @@ class TraceFilter(NamedTuple):
             statuses=read_statuses(self.status),
         )
 
+    def as_shown(self) -> "TraceFilter":
+        """As `PageFilter.as_shown`."""
+        return self._replace(page=self.page.as_shown())
+
     def to_cursor(self) -> EntryCursor | None:
+        """The place after which the list begins."""
         cursor = self.page.to_cursor()
         return EntryCursor(*cursor) if cursor else None
 
@@ -90,9 +94,7 @@ def read_trace_filter(given: Mapping[str, str]) -> TraceFilter:
         problems["status"] = "is failed, ok, an HTTP status such as 404, or a class such as 5xx"
     values["trace"] = _read_trace(values["trace"], problems)
     values["version"] = values["version"][:200]
-    if problems:
-        name, reason = next(iter(problems.items()))
-        raise Invalid(f"In the address, {name} {reason}.", problems)
+    refuse_any(problems)
     return TraceFilter(read_filter(others)._replace(q="", tag="", hidden=""), **values)
 
 
@@ -117,10 +119,6 @@ def is_duration(text: str) -> bool:
     """Whether it is a number of milliseconds that a request can take."""
     is_plain = re.fullmatch(r"\d{1,8}(\.\d{1,6})?", text, re.ASCII) is not None
     return is_plain and float(text) <= MOST_MS
-
-
-def is_status(text: str) -> bool:
-    return _STATUS.fullmatch(text) is not None
 
 
 def read_statuses(text: str) -> tuple[int, int] | None:

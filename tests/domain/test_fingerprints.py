@@ -157,3 +157,12 @@ def test_hostile_lines_are_read_in_linear_time(line: str) -> None:
     began = time.process_time()
     find_frames([line] * 400)
     assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    "line", ["app/orders.py:41 in ship", "app/orders.py:41:in ship", "app/orders.py:41:in `ship'"]
+)
+def test_a_place_and_a_name_are_a_frame(line: str) -> None:
+    assert identify("KeyError", "order alpha missing", (line,)).culprit == "app/orders.py in ship"
+    other = identify("KeyError", "order beta missing", (line.replace("41", "52"),))
+    assert other.fingerprint == identify("KeyError", "order alpha missing", (line,)).fingerprint

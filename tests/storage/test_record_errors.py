@@ -16,7 +16,6 @@ from miniapm.storage.connection import Connection, transaction
 from miniapm.storage.deploys.rows import insert_row
 from miniapm.storage.errors.counts import (
     delete_error_counts_before,
-    delete_error_minutes_before,
     sum_counts,
 )
 from miniapm.storage.errors.find import ErrorFilter, find_groups, find_new_groups
@@ -315,7 +314,7 @@ def test_deleting_goes_in_steps_and_leaves_groups(errors: Errors) -> None:
     assert delete_occurrences_before(errors.connection, before, 3) == 3
     assert delete_occurrences_before(errors.connection, before, 3) == 2
     assert delete_occurrences_before(errors.connection, before, 3) == 0
-    assert delete_error_minutes_before(errors.connection, before - before % DAY, 4) == 4
+    assert delete_error_counts_before(errors.connection, 1, before - before % DAY, 4) == 4
     assert delete_error_counts_before(errors.connection, 60, before, 100) == 6
     left = errors.rows("select resolution, count(*) from error_counts group by resolution")
     assert left == [(1, 6), (10, 10), (60, 4)]

@@ -16,15 +16,8 @@ from miniapm.storage.releases import (
     find_releases,
     find_served_lanes,
 )
-from miniapm.storage.rollups.series import (
-    Point,
-    find_histogram,
-    find_release_shares,
-    find_series,
-    find_slowest,
-    find_sparklines,
-    find_totals,
-)
+from miniapm.storage.rollups.series import Point, find_release_shares, find_series, find_sparklines
+from miniapm.storage.rollups.totals import find_histogram, find_slowest, find_totals
 from tests.factories import START, make_deploy
 from tests.traffic import Call, add_calls
 

@@ -13,6 +13,7 @@ from miniapm.domain.spans.batches import build_batch
 from miniapm.domain.spans.ids import BatchIds
 from miniapm.domain.spans.values import (
     OTHER,
+    EarlyCalls,
     Entry,
     ReleaseName,
     SpanBatch,
@@ -217,3 +218,29 @@ def test_a_very_large_batch_does_not_run_into_the_next(clock: FakeClock) -> None
     ids = BatchIds(clock, 0)
     first, second = ids.take(600_000), ids.take(1)
     assert second >= first + 600_000
+
+
+def test_calls_of_an_earlier_batch_count_for_their_entry(
+    connection: Connection, store: TelemetryStore
+) -> None:
+    calls = EarlyCalls("shop", bytes([1]) * 16, 5_000, 7, 0, 0)
+    early = build_batch(
+        "protobuf",
+        b"early",
+        trace_ids=[calls.trace_id],
+        starts=[START * 1000],
+        entries=[],
+        occurrences=[],
+        early_calls=[calls],
+    )
+    entry = make_batch(b"late", "GET /a")
+    with undone(connection, store):
+        store.record_spans(connection, 1, DEFAULTS, telemetry(early))
+    # what was rolled back comes again
+    store.record_spans(connection, 1, DEFAULTS, telemetry(early))
+    store.record_spans(connection, 1, DEFAULTS, telemetry(entry))
+    row = connection.execute("select database_us, database_count from entries").fetchone()
+    assert tuple(row) == (5_000, 7)
+    store.flush(connection)
+    summed = connection.execute("select database_us from rollups where resolution = 60").fetchall()
+    assert {r[0] for r in summed} == {5_000}

@@ -1,12 +1,13 @@
 """Traces that a server was sent, and its jobs run at once."""
 
 import secrets
+from collections.abc import Sequence
 
 from miniapm.app import list_jobs
 from miniapm.clock import MINUTE
 from tests.conftest import Server
 from tests.factories import START
-from tests.otlp import MS, Group, Span, write_protobuf
+from tests.otlp import MS, Group, Span, write_json, write_protobuf
 
 BASE = START + MINUTE - START % MINUTE
 """A whole minute, as rollups count them."""
@@ -42,12 +43,20 @@ def send_traces(
         for _ in range(count)
     ]
     group = Group(spans, {name: value for name, value in named.items() if value})
+    post_traces(server, key, [group])
+
+
+def post_traces(
+    server: Server, key: str, groups: Sequence[Group], *, as_json: bool = False
+) -> None:
+    """One request, of which all is taken."""
+    media_type = "application/json" if as_json else "application/x-protobuf"
     answer = server.http.post(
         "/v1/traces",
-        content=write_protobuf([group]),
-        headers={"authorization": f"Bearer {key}", "content-type": "application/x-protobuf"},
+        content=(write_json if as_json else write_protobuf)(groups),
+        headers={"authorization": f"Bearer {key}", "content-type": media_type},
     )
-    assert (answer.status_code, answer.content) == (200, b"")
+    assert (answer.status_code, answer.content) == (200, b"{}" if as_json else b"")
 
 
 def run_job(server: Server, name: str) -> None:

@@ -153,7 +153,7 @@ def test_what_a_very_large_trace_holds_is_left_out(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send_checkout(server)
-    monkeypatch.setattr("miniapm.web.api.trace_bodies.MOST_DETAIL_BYTES", 1000)
+    monkeypatch.setattr("miniapm.web.api.whole_trace_bodies.MOST_DETAIL_BYTES", 1000)
     trace = ask(server, f"{LIST}/{TRACE}")
     assert (trace["span_count"], trace["is_complete"]) == (18, False)
     assert trace["spans"][0]["attributes"]

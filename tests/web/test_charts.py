@@ -4,7 +4,8 @@ import pytest
 
 from miniapm.clock import MINUTE, SECOND
 from miniapm.domain.ranges import TimeRange
-from miniapm.storage.rollups.series import Point, Totals
+from miniapm.storage.rollups.series import Point
+from miniapm.storage.rollups.totals import Totals
 from miniapm.web.charts import (
     NO_VALUE,
     Chart,

@@ -175,3 +175,14 @@ def test_the_content_type_does_not_matter(server: Server, secret: str) -> None:
     body = json.dumps({"requests": [REQUEST]})
     answer = server.http.post("/ingest/requests", content=body, headers=headers)
     assert answer.json()["accepted"] == 1
+
+
+def test_what_is_refused_of_a_batch_is_kept_for_people(server: Server, secret: str) -> None:
+    assert post(server, secret, REQUEST, {**REQUEST, "duration_ms": -1}, 5).status_code == 202
+    [refusal] = server.rows("select * from refusals")
+    assert refusal["message"] == (
+        "requests[1].duration_ms must be at least 0. 1 more of the requests were refused."
+    )
+    assert json.loads(refusal["fields"]) == {"requests[1].duration_ms": "must be at least 0"}
+    assert post(server, secret, REQUEST).status_code == 202
+    assert len(server.rows("select * from refusals")) == 1

@@ -127,6 +127,10 @@ def test_what_cannot_be_kept_is_a_partial_success(sender: Sender, server: Server
     assert "1 span refused: it begins more than 10 minutes from now" in reason
     assert "1 span refused: its trace id is not 16 bytes" in reason
     assert [row["span_count"] for row in server.rows("select * from span_batches")] == [1]
+    # few look at what their exporter logs
+    [refusal] = server.rows("select * from refusals")
+    assert refusal["route"] == "/v1/traces"
+    assert "began more than 14 days ago" in refusal["message"]
 
 
 def test_late_telemetry_is_taken(sender: Sender, server: Server) -> None:

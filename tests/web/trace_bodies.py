@@ -3,7 +3,8 @@
 from typing import Any
 
 from tests.conftest import Server
-from tests.otlp import CLIENT, INTERNAL, MS, NOW_NS, Event, Group, Span, write_json, write_protobuf
+from tests.otlp import CLIENT, INTERNAL, MS, NOW_NS, Event, Group, Span
+from tests.web.telemetry_sent import post_traces
 
 TRACE = "a1b2c3d4" + "0" * 23 + "1"
 ROOT, CALL, FOREIGN, BROKEN, QUERIES = b"\x01" * 8, b"\x02" * 8, b"\x03" * 8, b"\x04" * 8, 14
@@ -76,13 +77,7 @@ def make_pay() -> Group:
 def send(server: Server, *groups: Group, as_json: bool = False, project: str = "default") -> None:
     """Sends one request."""
     key = server.make_key("traces:write", project=project)
-    media_type = "application/json" if as_json else "application/x-protobuf"
-    answer = server.http.post(
-        "/v1/traces",
-        content=(write_json if as_json else write_protobuf)(groups),
-        headers={"authorization": f"Bearer {key}", "content-type": media_type},
-    )
-    assert (answer.status_code, answer.content) == (200, b"{}" if as_json else b"")
+    post_traces(server, key, groups, as_json=as_json)
 
 
 def send_checkout(server: Server) -> None:

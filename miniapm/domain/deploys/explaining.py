@@ -17,6 +17,8 @@ _TYPES = {
 }
 _WRONG_TYPE = re.compile(r"Expected `([a-z| ]+)`, got `([a-z]+)`")
 _WRONG_LENGTH = re.compile(r"Expected `(str|array)` of length (>=|<=) (\d+)")
+_WRONG_RANGE = re.compile(r"Expected `(?:int|float)` (>=|>|<=|<) ([\d.]+?)(?:\.0)?")
+_RANGES = {">=": "at least", ">": "more than", "<=": "at most", "<": "less than"}
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
 
 
@@ -37,6 +39,8 @@ def _explain_reason(text: str) -> str:
         if match[2] == ">=":
             return "must not be blank"
         return f"must be at most {match[3]} {unit} long"
+    if match := _WRONG_RANGE.fullmatch(text):
+        return f"must be {_RANGES[match[1]]} {match[2]}"
     if match := _MISSING.fullmatch(text):
         return f"lacks {match[1]}"
     if text.startswith("Invalid enum value"):

@@ -9,6 +9,10 @@ MAX_COMMITS = 1000
 
 Text200 = Annotated[str, Meta(min_length=1, max_length=200)]
 Text100 = Annotated[str, Meta(min_length=1, max_length=100)]
+Env = Annotated[
+    Text100, Meta(description="Also as `environment`. Default: the key's, else `production`")
+]
+Service = Annotated[Text100, Meta(description="Default: the key's, else the project's slug")]
 Instant = Annotated[
     str | int | float,
     Meta(
@@ -33,28 +37,8 @@ class DeployPayload(msgspec.Struct, frozen=True, kw_only=True):
 
     git_sha: Annotated[str, Meta(min_length=1, max_length=200, description="Git commit SHA")]
     version: Text200 | None = None
-    env: (
-        Annotated[
-            str,
-            Meta(
-                min_length=1,
-                max_length=100,
-                description="Also as `environment`. Default: the key's, else `production`",
-            ),
-        ]
-        | None
-    ) = None
-    service: (
-        Annotated[
-            str,
-            Meta(
-                min_length=1,
-                max_length=100,
-                description="Default: the key's, else the project's slug",
-            ),
-        ]
-        | None
-    ) = None
+    env: Env | None = None
+    service: Service | None = None
     deployer: Text200 | None = None
     description: Annotated[str, Meta(description="Past 10,000 characters it is cut")] | None = None
     title: Annotated[str, Meta(description="Past 500 characters it is cut")] | None = None

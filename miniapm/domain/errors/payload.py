@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from miniapm.domain.deploys.payload import Instant, Text100, Text200
+from miniapm.domain.deploys.payload import Env, Instant, Service, Text200
 
 MAX_ERRORS = 1000
 
@@ -46,20 +46,8 @@ class ErrorPayload(msgspec.Struct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
-    env: (
-        Annotated[
-            str,
-            Meta(
-                min_length=1,
-                max_length=100,
-                description="Also as `environment`. Default: the key's, else `production`",
-            ),
-        ]
-        | None
-    ) = None
-    service: (
-        Annotated[Text100, Meta(description="Default: the key's, else the project's slug")] | None
-    ) = None
+    env: Env | None = None
+    service: Service | None = None
     git_sha: Text200 | None = None
     version: Text200 | None = None
     timestamp: (

@@ -5,13 +5,13 @@ from typing import Any
 
 from miniapm.domain.errors.values import Occurrence
 from miniapm.domain.spans import endpoints
-from miniapm.domain.spans.batches import EntrySpan, build_batch
+from miniapm.domain.spans.batches import EntrySpan, ResourceEntries, build_batch
 from miniapm.domain.spans.compression import Compress
 from miniapm.domain.spans.refusals import Refused
-from miniapm.domain.spans.values import Entry, Format, SpanBatch, Telemetry
+from miniapm.domain.spans.values import EarlyCalls, Entry, Format, SpanBatch, Telemetry
 from miniapm.exceptions import Invalid
 
-CLIENT = 3
+CLIENT, PRODUCER = 3, 4
 ENTRY_KINDS = frozenset((2, 5))
 """SERVER and CONSUMER."""
 
@@ -23,12 +23,18 @@ _MOST_REFUSED = 100_000
 class Collected:
     """What the spans of one batch come to. The readers' loops put it in directly."""
 
-    __slots__ = ("entries", "starts", "trace_ids")
+    __slots__ = ("early_calls", "entries", "starts", "trace_ids")
 
     def __init__(self) -> None:
         self.trace_ids: set[bytes] = set()
         self.starts: list[int] = []
         self.entries: list[Entry] = []
+        self.early_calls: list[EarlyCalls] = []
+
+    def add(self, found: ResourceEntries) -> None:
+        """Takes what one resource came to."""
+        self.entries += found.finish()
+        self.early_calls += found.find_early_calls()
 
     def build(
         self,
@@ -46,6 +52,7 @@ class Collected:
             trace_ids=self.trace_ids,
             starts=self.starts,
             entries=self.entries,
+            early_calls=self.early_calls,
             occurrences=occurrences,
             compress=compress,
         )

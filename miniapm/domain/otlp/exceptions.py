@@ -1,4 +1,4 @@
-"""Exceptions as OpenTelemetry reports them, in span events and in log records, as errors."""
+"""The exceptions of a call, each once, however many spans of a trace report it."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -64,6 +64,7 @@ class ExceptionReports:
             self._first[same] = occurrence
 
     def finish(self) -> list[Occurrence]:
+        """The occurrences of the call."""
         return [*self._first.values(), *self._alone]
 
 

@@ -8,6 +8,7 @@ from miniapm.domain.otlp.collecting import (
     CLIENT,
     ENTRY_KINDS,
     ERROR,
+    PRODUCER,
     Collected,
     make_entry,
     read_parts,
@@ -43,6 +44,7 @@ from miniapm.domain.spans.values import (
 _EXCEPTION = EXCEPTION.encode()
 _ENTRY_KINDS = ENTRY_KINDS | {"SPAN_KIND_SERVER", "SPAN_KIND_CONSUMER"}
 _CLIENT_KINDS = frozenset((CLIENT, "SPAN_KIND_CLIENT"))
+_PRODUCER_KINDS = frozenset((PRODUCER, "SPAN_KIND_PRODUCER"))
 _ERRORS = frozenset((ERROR, "STATUS_CODE_ERROR"))
 _ENDPOINT = {name.decode(): meaning for name, meaning in endpoints.WANTED.items()}
 
@@ -177,7 +179,7 @@ class _Reader:
             for scope_spans in resource_spans.scope_spans or ():
                 if not self._walk_scope(scope_spans, collected.starts, ids, found):
                     return False
-            collected.entries += found.finish()
+            collected.add(found)
         collected.trace_ids.update(ids.values())
         return True
 
@@ -201,13 +203,14 @@ class _Reader:
             if not low <= started <= high or not trace_id:
                 return False
             add_start(started)
-            if span.kind in _ENTRY_KINDS or not span.parent_span_id:
-                found.entries.append(_read_entry(span, trace_id, started))
-            elif span.kind in _CLIENT_KINDS:
+            kind = span.kind
+            if kind in _CLIENT_KINDS:
                 own = category or categorize_keys(find_json_keys(span.attributes))
                 if own:
                     took = (span.end_time_unix_nano or 0) - started
                     found.calls(own)[trace_id].append(took if took > 0 else 0)
+            elif kind in _ENTRY_KINDS or (not span.parent_span_id and kind not in _PRODUCER_KINDS):
+                found.entries.append(_read_entry(span, trace_id, started))
         return True
 
     def _take_out(self, body: bytes) -> bytes:

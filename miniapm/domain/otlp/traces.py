@@ -20,6 +20,7 @@ from miniapm.domain.otlp.collecting import (
     CLIENT,
     ENTRY_KINDS,
     ERROR,
+    PRODUCER,
     Collected,
     make_entry,
     read_parts,
@@ -108,7 +109,7 @@ class _Reader:
             for scope_spans in resource_spans.scope_spans:
                 if not self._walk_scope(scope_spans, collected, found):
                     return False
-            collected.entries += found.finish()
+            collected.add(found)
         return True
 
     def _walk_scope(self, scope_spans: Any, collected: Collected, found: ResourceEntries) -> bool:
@@ -128,9 +129,7 @@ class _Reader:
             add_trace(trace_id)
             add_start(started)
             kind = span.kind
-            if kind in ENTRY_KINDS or not span.parent_span_id:
-                add_entry(_read_entry(span, trace_id, started))
-            elif kind == CLIENT:
+            if kind == CLIENT:
                 calls = known_calls
                 if calls is None:
                     own = _category_of_span(span)
@@ -139,6 +138,8 @@ class _Reader:
                     calls = found.calls(own)
                 took = span.end_time_unix_nano - started
                 calls[trace_id].append(took if took > 0 else 0)
+            elif kind in ENTRY_KINDS or (not span.parent_span_id and kind != PRODUCER):
+                add_entry(_read_entry(span, trace_id, started))
         return True
 
     def _take_out(self, request: Any) -> None:

@@ -5,7 +5,7 @@ time of their children, the sorted prefixes of trace ids, and a compressed body.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from miniapm.clock import DAY, MINUTE
 from miniapm.domain.errors.values import Occurrence
 from miniapm.domain.spans.categories import Category
 from miniapm.domain.spans.compression import Compress, compress_plain
-from miniapm.domain.spans.values import Entry, Format, ReleaseName, SpanBatch
+from miniapm.domain.spans.values import EarlyCalls, Entry, Format, ReleaseName, SpanBatch
 
 OLDEST = 14 * DAY
 NEWEST = 10 * MINUTE
@@ -82,6 +82,19 @@ class ResourceEntries:
                 len(http),
             )
 
+    def find_early_calls(self) -> Iterable[EarlyCalls]:
+        """After `finish`: what was called in traces whose entry is not among these."""
+        for trace_id in self.database.keys() | self.http.keys():
+            database, http = self.database[trace_id], self.http[trace_id]
+            yield EarlyCalls(
+                self.release.service,
+                trace_id,
+                _to_us(sum(database)),
+                len(database),
+                _to_us(sum(http)),
+                len(http),
+            )
+
 
 def _to_us(duration_ns: int) -> int:
     # a clock that jumped, or a sender who means harm, must not break every sum it is part of
@@ -119,6 +132,7 @@ def build_batch(
     starts: list[int],
     entries: list[Entry],
     occurrences: list[Occurrence],
+    early_calls: Sequence[EarlyCalls] = (),
     compress: Compress = compress_plain,
 ) -> SpanBatch:
     """The batch to store of a whole `body`; `starts` in ns, one a span."""
@@ -132,5 +146,6 @@ def build_batch(
         started_at=min(starts) // 1000,
         ended_at=max(max(starts) // 1000, ended),
         entries=entries,
+        early_calls=early_calls,
         occurrences=occurrences,
     )

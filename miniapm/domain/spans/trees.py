@@ -65,6 +65,11 @@ class Trace(NamedTuple):
     def end(self) -> int:
         return max((node.end for node in self.nodes), default=0)
 
+    @property
+    def lacks_parents(self) -> bool:
+        """Whether a span names a parent that did not arrive, or nothing arrived at all."""
+        return not self.roots or any(node.is_orphan for node in self.roots)
+
 
 def build_trace(spans: Iterable[Span]) -> Trace:
     """The trees of the spans of one trace."""

@@ -1,5 +1,6 @@
 """The words of telemetry: who served, what was served, and the batches in which it arrives."""
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -53,6 +54,18 @@ class Entry(NamedTuple):
     http_count: int = 0
 
 
+class EarlyCalls(NamedTuple):
+    """What client spans took that came before their entry: exporters send a span once it has ended,
+    and an entry ends last. Durations in µs."""
+
+    service: str
+    trace_id: bytes
+    database_us: int
+    database_count: int
+    http_us: int
+    http_count: int
+
+
 class SpanBatch(msgspec.Struct, frozen=True, kw_only=True):
     """A batch as it is stored. `body` is compressed, `prefixes` the sorted first four bytes of its
     trace ids, `digest` what a retry of the same body is recognised by."""
@@ -66,6 +79,7 @@ class SpanBatch(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: int
     entries: list[Entry]
     occurrences: list[Occurrence]
+    early_calls: Sequence[EarlyCalls] = ()
 
 
 class Telemetry(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.markers import Marker, find_last_live
 from miniapm.storage.releases import Release
 from miniapm.storage.rollups.merging import SHARES
-from miniapm.storage.rollups.series import find_rows
+from miniapm.storage.rollups.rows import find_rows
 
 # above one in so many it is quicker to read all endpoints than each by itself
 _FEW = 4

@@ -149,10 +149,5 @@ def delete_error_counts_before(
     ).rowcount
 
 
-def delete_error_minutes_before(connection: Connection, instant: int, limit: int) -> int:
-    """As `delete_error_counts_before`, of single minutes."""
-    return delete_error_counts_before(connection, 1, instant, limit)
-
-
 def _list(ids: Iterable[int]) -> str:
     return ", ".join(str(int(number)) for number in sorted(ids)) or "null"

@@ -1,10 +1,10 @@
 """Storing a batch: its body, the prefixes of its trace ids, a row for each entry."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from miniapm.domain.rollups import EntryRow
 from miniapm.domain.spans.ids import BatchIds
-from miniapm.domain.spans.values import SpanBatch, TelemetryDefaults
+from miniapm.domain.spans.values import Entry, SpanBatch, TelemetryDefaults
 from miniapm.storage.connection import Connection
 from miniapm.storage.spans.names import NameIds
 
@@ -16,9 +16,11 @@ def insert_batch(
     project_id: int,
     defaults: TelemetryDefaults,
     batch: SpanBatch,
+    entries: Sequence[Entry],
 ) -> list[EntryRow]:
-    """Stores `batch` and gives the rows of its entries, in the order of their ids."""
-    batch_id = batch_ids.take(len(batch.entries))
+    """Stores `batch` with `entries`, its own made complete; gives their rows, in the order of their
+    ids."""
+    batch_id = batch_ids.take(len(entries))
     connection.execute(
         """/* span_batches.insert */ insert into span_batches (id, project_id, started_at, ended_at,
             span_count, format, digest, defaults, body)
@@ -43,7 +45,7 @@ def insert_batch(
             values (:batch_id, :project_id, :prefixes)""",
             {"batch_id": batch_id, "project_id": project_id, "prefixes": batch.prefixes},
         )
-    rows = list(_to_rows(connection, ids, batch_id, project_id, batch))
+    rows = list(_to_rows(connection, ids, batch_id, project_id, entries))
     connection.executemany(
         """/* entries.insert */ insert into entries (id, project_id, endpoint_id, release_id,
             started_at, duration_us, failed, status_code, trace_id, database_us, database_count,
@@ -56,10 +58,14 @@ def insert_batch(
 
 
 def _to_rows(
-    connection: Connection, ids: NameIds, batch_id: int, project_id: int, batch: SpanBatch
+    connection: Connection,
+    ids: NameIds,
+    batch_id: int,
+    project_id: int,
+    entries: Sequence[Entry],
 ) -> Iterable[EntryRow]:
     find_release, find_endpoint = ids.find_release, ids.endpoint
-    for entry_id, entry in enumerate(batch.entries, batch_id):
+    for entry_id, entry in enumerate(entries, batch_id):
         at = entry.started_at
         release = find_release(connection, project_id, entry.release, at)
         endpoint_id = find_endpoint(connection, project_id, release.service, entry.endpoint, at)

@@ -23,11 +23,10 @@ from miniapm.web.api.queries import Problems, choose_project, read_cursor, read_
 from miniapm.web.api.trace_bodies import (
     Names,
     TraceQuery,
-    WholeTraceBody,
     to_filter,
     to_list,
-    to_whole_body,
 )
+from miniapm.web.api.whole_trace_bodies import WholeTraceBody, to_whole_body
 from miniapm.web.auth import Caller, find_visible_projects
 from miniapm.web.json_answers import answer_json
 from miniapm.web.stored_traces import load_trace, read_trace_id

@@ -42,7 +42,7 @@ QuickAnswer = Callable[[Scope, bytes], Pending | None]
 class Call:
     """A POST to an ingest address."""
 
-    __slots__ = ("_receive", "body", "context", "headers", "key", "reserved")
+    __slots__ = ("_receive", "body", "context", "headers", "key", "refused_part", "reserved")
 
     def __init__(self, context: Context, scope: Scope, receive: Receive) -> None:
         self.context = context
@@ -51,6 +51,8 @@ class Call:
         self.key: Key | None = None
         self.body: bytes | None = None
         self.reserved = Reservation(context.budget)
+        # what was wrong with a part of the body, where the rest is stored: kept as a refusal is
+        self.refused_part: Invalid | None = None
 
     async def authorise(self, *scopes: str) -> Key:
         """The caller's key, which has one of `scopes`. The key comes as `Bearer`, or raw."""
@@ -126,6 +128,8 @@ class IngestEndpoint:
             if scope["method"] != "POST":
                 raise MethodNotAllowed(("POST",))
             answer = await self._handler(call)
+            if call.refused_part is not None:
+                await self._keep(call, call.refused_part)
         except Disconnected:
             return
         except Exception as error:
@@ -137,10 +141,13 @@ class IngestEndpoint:
         )
         await send({"type": "http.response.body", "body": answer.body})
 
+    async def _keep(self, call: Call, error: MiniapmError) -> None:
+        body = await call.first_bytes()
+        await self._context.refusals.record(self._route, call.key, error, body)
+
     async def _refuse(self, call: Call, error: MiniapmError) -> Answer:
         if error.status < 500 and not isinstance(error, MethodNotAllowed):
-            body = await call.first_bytes()
-            await self._context.refusals.record(self._route, call.key, error, body)
+            await self._keep(call, error)
         return answer_error(error, self._explain, self._context, call.headers)
 
 

@@ -10,7 +10,7 @@ from msgspec import Meta
 from miniapm.domain.errors.reading import parse_error, parse_errors
 from miniapm.domain.errors.values import Occurrence
 from miniapm.domain.keys import ERRORS_WRITE, Key
-from miniapm.domain.payload_lists import Rejected
+from miniapm.domain.payload_lists import Rejected, explain_rejected
 from miniapm.storage.errors.record import RecordedError
 from miniapm.web.ingest.calls import Answer, Call, sized
 from miniapm.web.ingest.digesting import Read, Undigested, digest, telemetry_defaults
@@ -49,6 +49,7 @@ async def post_errors(call: Call) -> Answer:
     batch = await _read(call, key, parse_errors)
     if batch.occurrences:
         await _record(call, key, batch.occurrences)
+    call.refused_part = explain_rejected(batch.rejected, "errors")
     return _accept(AcceptedBatch(len(batch.occurrences), batch.rejected))
 
 

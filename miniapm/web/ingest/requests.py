@@ -3,6 +3,7 @@
 import msgspec
 
 from miniapm.domain.keys import TRACES_WRITE
+from miniapm.domain.payload_lists import explain_rejected
 from miniapm.domain.scrubbing import Scrubber
 from miniapm.domain.spans.requests import RequestBatch, parse_requests
 from miniapm.domain.spans.values import Telemetry, TelemetryDefaults
@@ -28,6 +29,7 @@ async def post_requests(call: Call) -> Answer:
             Telemetry(batches=[read.batch]),
             size=0,  # the call's reservation holds it
         )
+    call.refused_part = explain_rejected(read.rejected, "requests")
     body = msgspec.json.encode(AcceptedBatch(read.accepted, read.rejected))
     return Answer(202, sized(b"application/json", body), body)
 

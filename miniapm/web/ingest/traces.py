@@ -5,6 +5,7 @@ from miniapm.domain.otlp.answers import Encoding
 from miniapm.domain.otlp.json_traces import read_json_traces
 from miniapm.domain.otlp.splitting import LARGE_BYTES
 from miniapm.domain.otlp.traces import read_traces
+from miniapm.exceptions import Invalid
 from miniapm.web.ingest.calls import Answer, Call
 from miniapm.web.ingest.digesting import digest, take_body, telemetry_defaults
 from miniapm.web.ingest.otlp import answer_export, find_encoding
@@ -26,4 +27,6 @@ async def post_traces(call: Call) -> Answer:
     else:
         telemetry = await digest(call, undigested)
         await submit(store.record_spans, key.project_id, defaults, telemetry, size=0)
+    if telemetry.rejected:
+        call.refused_part = Invalid(f"Of this batch, {telemetry.reason}.")
     return answer_export(encoding, "rejectedSpans", telemetry.rejected, telemetry.reason)

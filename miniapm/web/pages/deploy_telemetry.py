@@ -11,6 +11,7 @@ from miniapm.domain.ranges import TimeRange
 from miniapm.storage.deploys.traffic import Traffic
 from miniapm.storage.releases import Release
 from miniapm.web.charts import tell_share
+from miniapm.web.pages.deploy_words import tell_version
 from miniapm.web.time_zone import Zone
 from miniapm.web.times import tell_clock, tell_duration, tell_instant, tell_short
 
@@ -88,7 +89,7 @@ def tell_telemetry(deploy: Deploy, traffic: Traffic | None, zone: Zone) -> Telem
     span = traffic.time_range
     served = _order(traffic)
     groups = [[release.id] for release in served[:_COLOURED]]
-    names = [_name(release) for release in served[:_COLOURED]]
+    names = [tell_version(release) for release in served[:_COLOURED]]
     if served[_COLOURED:]:
         groups.append([release.id for release in served[_COLOURED:]])
         names.append(f"{len(served) - _COLOURED} others")
@@ -154,7 +155,7 @@ def _tell_version(release: Release, css: str, traffic: Traffic, total: int, zone
     count = sum(traffic.counts[release.id])
     return Version(
         css=css,
-        name=_name(release),
+        name=tell_version(release),
         commit=release.revision[:7] if release.version else "",
         is_own=release.id in traffic.own,
         count=count,
@@ -168,7 +169,7 @@ def _tell_late(traffic: Traffic, zone: Zone) -> tuple[Late, ...]:
     found = sorted(traffic.stragglers, key=lambda straggler: -straggler.count)
     return tuple(
         Late(
-            name=_name(straggler.release),
+            name=tell_version(straggler.release),
             share=tell_share(straggler.count, traffic.late_count),
             count=straggler.count,
             last_seen=tell_instant(straggler.release.last_seen_at, zone),
@@ -196,7 +197,3 @@ def _tell_seen(deploy: Deploy, traffic: Traffic, zone: Zone) -> Markup | str:
     return Markup("First seen {}, {} {} the announced time.").format(
         seen, tell_duration(abs(delay)), word
     )
-
-
-def _name(release: Release) -> str:
-    return release.version or release.revision[:7] or "no version"

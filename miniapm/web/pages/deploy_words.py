@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from miniapm.domain.deploys.shown import ShownDeploy
 from miniapm.domain.deploys.values import Deploy, Kind, Source, Status
+from miniapm.storage.releases import Release
 
 STATUS_WORDS: dict[Status, str] = {
     "started": "started",
@@ -62,6 +63,16 @@ def tell_sources(shown: ShownDeploy, key_names: Mapping[int, str]) -> str:
 def tell_status(deploy: Deploy) -> str:
     """Its status; what telemetry has shown is known to serve, not to have been deployed well."""
     return "seen" if deploy.is_observed else STATUS_WORDS[deploy.status]
+
+
+def tell_release(version: str, revision: str) -> str:
+    """Its version, else the beginning of its revision; "" where telemetry gave neither."""
+    return version or revision[:7]
+
+
+def tell_version(release: Release) -> str:
+    """As `tell_release`, in words where telemetry gave neither."""
+    return tell_release(release.version, release.revision) or "no version"
 
 
 def is_production(env: str) -> bool:

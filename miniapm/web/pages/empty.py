@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 
+from starlette.requests import Request
+
 from miniapm.storage.connection import Connection
 from miniapm.storage.refusals import UNKNOWN_PROJECT, find_refusals
+from miniapm.web.addresses import base_url
+from miniapm.web.auth import Caller
 from miniapm.web.pages.refusals import RefusalRow, tell_refusal
 
 _SHOWN_REFUSALS = 8
@@ -18,14 +22,13 @@ class EmptyState:
     unknown_refusals: tuple[RefusalRow, ...]
 
 
-def find_empty_state(
-    connection: Connection, project_id: int, base: str, *, with_unknown: bool
-) -> EmptyState:
-    """For the server at `base`; `with_unknown` has the calls with a key that nobody knows too."""
+async def find_empty_state(request: Request, caller: Caller) -> EmptyState:
+    """For the project of the call; admins see the calls with a key that nobody knows, too."""
+    read = caller.context.database.read
     return EmptyState(
-        write_command(base),
-        _find(connection, project_id),
-        _find(connection, UNKNOWN_PROJECT) if with_unknown else (),
+        write_command(base_url(request, caller.context)),
+        await read(_find, caller.its_project.id),
+        await read(_find, UNKNOWN_PROJECT) if caller.may("admin") else (),
     )
 
 

@@ -17,23 +17,16 @@ from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.markers import Marker, find_markers
 from miniapm.storage.endpoints.sums import EndpointTimes, get_endpoint, get_endpoint_times
 from miniapm.storage.releases import Endpoint, Release, find_releases
-from miniapm.storage.rollups.series import (
-    Point,
-    Totals,
-    find_histogram,
-    find_release_totals,
-    find_series,
-    find_totals,
-)
+from miniapm.storage.rollups.series import Point, find_series
+from miniapm.storage.rollups.totals import Totals, find_histogram, find_release_totals, find_totals
 from miniapm.storage.spans.entries import FoundEntry
 from miniapm.storage.spans.find import find_examples
 from miniapm.web.auth import Caller
 from miniapm.web.charts import Charts, make_traffic_charts, tell_ms, tell_share
 from miniapm.web.distributions import Distribution, make_distribution
-from miniapm.web.filters import RANGES, PageFilter, read_filter
-from miniapm.web.pages.deploy_words import is_production
+from miniapm.web.filters import RANGES, PageFilter, find_choices, read_filter
+from miniapm.web.pages.deploy_words import is_production, tell_version
 from miniapm.web.pages.endpoint_time import TimePart, make_time_chart, split_time
-from miniapm.web.pages.timeline import find_choices
 from miniapm.web.render import render
 from miniapm.web.time_zone import Zone, find_zone
 from miniapm.web.times import tell_short
@@ -159,7 +152,7 @@ def _make_view(
     found: Found, wanted: PageFilter, time_range: TimeRange, zone: Zone, now: int
 ) -> EndpointView:
     charts = make_traffic_charts(found.points, time_range, zone, now, found.totals, found.markers)
-    time_chart = make_time_chart(found.points, time_range, zone)
+    time_chart = make_time_chart(found.points, time_range, zone, now)
     versions = _tell_versions(found)
     return EndpointView(
         filter=wanted.as_shown(),
@@ -190,7 +183,7 @@ def _tell_versions(found: Found) -> tuple[VersionRow, ...]:
 
 def _tell_version(release: Release, totals: Totals) -> VersionRow:
     return VersionRow(
-        name=_name(release),
+        name=tell_version(release),
         revision=release.revision[:7] if release.version else "",
         env=release.env,
         is_production=is_production(release.env),
@@ -203,21 +196,18 @@ def _tell_version(release: Release, totals: Totals) -> VersionRow:
     )
 
 
-def _name(release: Release) -> str:
-    return release.version or release.revision[:7] or "no version"
-
-
 def _tell_examples(
     entries: Sequence[FoundEntry], releases: dict[int, Release]
 ) -> tuple[ExampleRow, ...]:
-    return tuple(
-        ExampleRow(
-            at=entry.started_at,
-            duration=tell_ms(entry.duration_us),
-            failed=entry.failed,
-            status=str(entry.status_code) if entry.status_code is not None else "",
-            version=_name(releases[entry.release_id]),
-            trace_id=entry.trace_id.hex() if entry.trace_id is not None else "",
-        )
-        for entry in entries
+    return tuple(_tell_example(entry, releases[entry.release_id]) for entry in entries)
+
+
+def _tell_example(entry: FoundEntry, release: Release) -> ExampleRow:
+    return ExampleRow(
+        at=entry.started_at,
+        duration=tell_ms(entry.duration_us),
+        failed=entry.failed,
+        status=str(entry.status_code) if entry.status_code is not None else "",
+        version=tell_version(release),
+        trace_id=entry.trace_id.hex() if entry.trace_id is not None else "",
     )

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from miniapm.domain.ranges import TimeRange
-from miniapm.storage.rollups.series import Point, Totals
-from miniapm.web.charts import Chart, ChartMaker, Series, tell_ms, tell_share
+from miniapm.storage.rollups.series import Point
+from miniapm.storage.rollups.totals import Totals
+from miniapm.web.charts import Chart, ChartMaker, Series, leave_out_begun, tell_ms, tell_share
 from miniapm.web.time_zone import Zone
 
 
@@ -49,13 +50,15 @@ def split_time(totals: Totals) -> tuple[TimePart, ...]:
     return tuple(parts)
 
 
-def make_time_chart(points: Sequence[Point], time_range: TimeRange, zone: Zone) -> Chart:
-    """The means of each step."""
+def make_time_chart(
+    points: Sequence[Point], time_range: TimeRange, zone: Zone, now: int
+) -> Chart:
+    """The means of each step, without what `make_traffic_charts` leaves out."""
     splits = [
         split(p.duration_us / p.count, p.database_us / p.count, p.http_us / p.count)
         if p.count
         else None
-        for p in points
+        for p in leave_out_begun(points, time_range, now)
     ]
     lines = (
         Series("own code", [None if s is None else s.own_us / 1000 for s in splits], "quiet"),

@@ -20,13 +20,11 @@ from miniapm.storage.endpoints.find import (
 )
 from miniapm.storage.releases import find_last_seen, find_release_ids, find_served_lanes
 from miniapm.storage.rollups.series import find_sparklines
-from miniapm.web.addresses import base_url
 from miniapm.web.auth import Caller
 from miniapm.web.charts import NO_VALUE, tell_ms, tell_share
 from miniapm.web.endpoint_queries import COLUMNS, EndpointsQuery, read_endpoints_query
-from miniapm.web.filters import RANGES, PageFilter
+from miniapm.web.filters import RANGES, PageFilter, find_lane_choices
 from miniapm.web.pages.no_telemetry import NoTelemetry, find_no_telemetry
-from miniapm.web.pages.timeline import find_choices
 from miniapm.web.render import render
 from miniapm.web.sparklines import draw_sparkline
 from miniapm.web.times import tell_duration
@@ -104,15 +102,7 @@ async def get_endpoints(request: Request, caller: Caller) -> Response:
     now = context.clock()
     time_range = query.filter.to_time_range(now)
     found = await context.database.read(_find, project.id, query, time_range, now)
-    nothing = None
-    if found.last_seen_at is None:
-        nothing = await context.database.read(
-            find_no_telemetry,
-            project.id,
-            project.slug,
-            base_url(request, context),
-            with_unknown=caller.may("admin"),
-        )
+    nothing = await find_no_telemetry(request, caller, found.last_seen_at)
     return render(request, caller, "endpoints.html", _make_view(query, found, nothing))
 
 
@@ -152,11 +142,12 @@ def _make_view(query: EndpointsQuery, found: Found, nothing: NoTelemetry | None)
     first = query.offset + 1
     last = query.offset + len(page.rows)
     deploys = {row.deploy.id: row.deploy for row in page.rows if row.deploy is not None}
+    envs, services = find_lane_choices(found.lanes, wanted)
     return EndpointsView(
         filter=wanted.as_shown(),
         query=query,
-        envs=find_choices((env for _, env in found.lanes), wanted.env),
-        services=find_choices((service for service, _ in found.lanes), wanted.service),
+        envs=envs,
+        services=services,
         ranges=RANGES,
         headings=tuple(
             Heading(

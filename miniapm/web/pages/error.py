@@ -2,17 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from miniapm.domain.deploys.values import Deploy
-from miniapm.domain.errors.frames import find_own_lines
-from miniapm.domain.errors.values import Group, Occurrence, SourceContext
+from miniapm.domain.errors.values import Group
 from miniapm.domain.ids import parse_id
-from miniapm.domain.ranges import DEFAULT_RANGE, TimeRange
+from miniapm.domain.ranges import TimeRange
 from miniapm.exceptions import NotFound
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.find import get_deploy
@@ -28,11 +25,11 @@ from miniapm.storage.errors.find import (
 from miniapm.storage.errors.occurrences import Kept, find_occurrence_ids, get_occurrence
 from miniapm.storage.releases import find_release_ids
 from miniapm.web.auth import Caller
-from miniapm.web.charts import ChartMaker, Charts, Series
-from miniapm.web.filters import RANGES, PageFilter, read_filter
-from miniapm.web.pages.deploy_words import is_production
+from miniapm.web.charts import ChartMaker, Charts, Series, find_begun
+from miniapm.web.filters import RANGES, PageFilter, find_choices, read_filter
+from miniapm.web.pages.deploy_words import is_production, tell_release
 from miniapm.web.pages.error_words import tell_state
-from miniapm.web.pages.timeline import find_choices
+from miniapm.web.pages.occurrence import ShownOccurrence, tell_occurrence
 from miniapm.web.render import render
 from miniapm.web.time_zone import find_zone
 
@@ -50,48 +47,16 @@ class DeployLink:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseRow:
-    """A release in which the error was seen. `name` is its version, else its sha, or ""."""
+    """A release in which the error was seen. `commit` is "" where it has a version; both are where
+    nothing is known."""
 
-    name: str
+    version: str
+    commit: str
     env: str
     is_production: bool
     count: int
     first_seen_at: int
     last_seen_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class TraceLine:
-    """A line of a stack trace."""
-
-    text: str
-    is_own: bool
-
-
-@dataclass(frozen=True, slots=True)
-class SourceLine:
-    """A line of source around the place where it happened."""
-
-    number: int
-    text: str
-    is_it: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """The occurrence on the page; `older` and `newer` are ids, None at the ends."""
-
-    id: int
-    place: int
-    of: int
-    occurrence: Occurrence
-    release: str
-    backtrace: tuple[TraceLine, ...]
-    source: tuple[SourceLine, ...]
-    params: tuple[tuple[str, str], ...]
-    context: tuple[tuple[str, str], ...]
-    older: int | None
-    newer: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +87,7 @@ class ErrorView:
     charts: Charts
     count: int
     releases: tuple[ReleaseRow, ...]
-    shown: Shown | None
+    shown: ShownOccurrence | None
     first_deploy: DeployLink | None
     back_deploy: DeployLink | None
     may_change: bool
@@ -131,23 +96,23 @@ class ErrorView:
 async def get_error_page(request: Request, caller: Caller) -> Response:
     context, project = caller.context, caller.its_project
     wanted = read_filter(request.query_params)
-    time_range = wanted.to_time_range(context.clock())
+    now = context.clock()
+    time_range = wanted.to_time_range(now)
     found = await context.database.read(
         _find, project.id, group_id_of(request), wanted, time_range, _occurrence_of(request)
     )
     group = found.group.group
-    is_open = not (wanted.since or wanted.until)
     view = ErrorView(
-        filter=wanted._replace(range=wanted.range or DEFAULT_RANGE) if is_open else wanted,
+        filter=wanted.as_shown(),
         envs=find_choices(found.group.envs, wanted.env),
         ranges=RANGES,
         group=group,
         mark=tell_state(group),
         env_marks=tuple((env, is_production(env)) for env in found.group.envs),
-        charts=_draw(found, time_range, request),
+        charts=_draw(found, time_range, request, now),
         count=sum(found.counts),
         releases=tuple(_tell_release(seen, found.names) for seen in found.seen),
-        shown=None if found.kept is None else _show(found.kept, found.ids),
+        shown=None if found.kept is None else tell_occurrence(found.kept, found.ids),
         first_deploy=_link(found.first_deploy),
         back_deploy=_link(found.back_deploy),
         may_change=caller.may("member"),
@@ -216,9 +181,14 @@ def _find(
     )
 
 
-def _draw(found: Found, time_range: TimeRange, request: Request) -> Charts:
+def _draw(found: Found, time_range: TimeRange, request: Request, now: int) -> Charts:
     make = ChartMaker(time_range, find_zone(request))
-    line = Series("occurrences", found.counts, "fill")
+    counts: list[float | None] = [*found.counts]
+    begun = find_begun(time_range, now)
+    if begun and counts[begun] < counts[begun - 1]:
+        # what has just begun would look like the end of it
+        counts[begun] = None
+    line = Series("occurrences", counts, "fill")
     total = f"{sum(found.counts):,} in all"
     chart = make.chart("occurrences", "Occurrences", "occurrences", [line], total)
     return make.together([chart], found.markers)
@@ -227,62 +197,14 @@ def _draw(found: Found, time_range: TimeRange, request: Request) -> Charts:
 def _tell_release(seen: SeenRelease, names: Mapping[int, FoundRelease]) -> ReleaseRow:
     release = names.get(seen.release_id, FoundRelease())
     return ReleaseRow(
-        name=_name_release(release.version, release.revision),
+        version=release.version,
+        commit="" if release.version else tell_release("", release.revision),
         env=release.env,
         is_production=is_production(release.env),
         count=seen.total,
         first_seen_at=seen.first_seen_at,
         last_seen_at=seen.last_seen_at,
     )
-
-
-def _name_release(version: str, revision: str) -> str:
-    return version or revision[:12]
-
-
-def _show(kept: Kept, ids: list[int]) -> Shown:
-    occurrence = kept.occurrence
-    own = find_own_lines(occurrence.backtrace)
-    place = ids.index(kept.id)
-    return Shown(
-        id=kept.id,
-        place=place + 1,
-        of=len(ids),
-        occurrence=occurrence,
-        release=_name_release(occurrence.version, occurrence.revision),
-        backtrace=tuple(
-            TraceLine(line, number in own) for number, line in enumerate(occurrence.backtrace)
-        ),
-        source=_number_source(occurrence.source_context),
-        params=_to_pairs(occurrence.params),
-        context=_to_pairs(occurrence.context),
-        older=ids[place - 1] if place else None,
-        newer=ids[place + 1] if place + 1 < len(ids) else None,
-    )
-
-
-def _number_source(source: SourceContext | None) -> tuple[SourceLine, ...]:
-    if source is None or not source.context_line:
-        return ()
-    lines = (*source.pre_context, source.context_line, *source.post_context)
-    first = source.lineno - len(source.pre_context)
-    it = len(source.pre_context)
-    return tuple(SourceLine(first + n, text, n == it) for n, text in enumerate(lines))
-
-
-def _to_pairs(value: Any) -> tuple[tuple[str, str], ...]:
-    """What stands under each name, as text; what is no object has no name."""
-    if value is None or value in ({}, [], ""):
-        return ()
-    if isinstance(value, dict):
-        return tuple((name, _to_text(part)) for name, part in value.items())
-    return (("", _to_text(value)),)
-
-
-def _to_text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
 def _link(deploy: Deploy | None) -> DeployLink | None:

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from miniapm.domain.errors.values import State
-from miniapm.domain.ranges import DEFAULT_RANGE, TimeRange
+from miniapm.domain.ranges import TimeRange
 from miniapm.storage.connection import Connection
 from miniapm.storage.errors.counts import sum_counts
 from miniapm.storage.errors.find import (
@@ -21,11 +21,10 @@ from miniapm.storage.releases import find_release_ids, find_served_lanes
 from miniapm.web.addresses import base_url
 from miniapm.web.auth import Caller
 from miniapm.web.cursors import encode_cursor
-from miniapm.web.filters import RANGES, PageFilter, read_filter
+from miniapm.web.filters import RANGES, PageFilter, find_lane_choices, read_filter
 from miniapm.web.pages.deploy_words import first_line, is_production
 from miniapm.web.pages.empty import EmptyState, find_empty_state
 from miniapm.web.pages.error_words import STATE_WORDS, tell_state
-from miniapm.web.pages.timeline import find_choices
 from miniapm.web.render import render
 from miniapm.web.sparklines import draw_sparkline
 from miniapm.web.time_zone import Zone, find_zone
@@ -87,18 +86,13 @@ async def get_errors(request: Request, caller: Caller) -> Response:
     zone = find_zone(request)
     time_range = wanted.to_time_range(context.clock())
     found = await context.database.read(_find, project.id, wanted, time_range)
-    address = base_url(request, context)
-    empty = None
-    if found.last_seen_at is None:
-        empty = await context.database.read(
-            find_empty_state, project.id, address, with_unknown=caller.may("admin")
-        )
+    empty = await find_empty_state(request, caller) if found.last_seen_at is None else None
     after = found.page.after
-    is_open = not (wanted.since or wanted.until)
+    envs, services = find_lane_choices(found.lanes, wanted)
     view = ErrorsView(
-        filter=wanted._replace(range=wanted.range or DEFAULT_RANGE) if is_open else wanted,
-        envs=find_choices((env for _, env in found.lanes), wanted.env),
-        services=find_choices((service for service, _ in found.lanes), wanted.service),
+        filter=wanted.as_shown(),
+        envs=envs,
+        services=services,
         states=tuple(STATE_WORDS.items()),
         ranges=RANGES,
         rows=tuple(_tell(group, found.counts, zone) for group in found.page.groups),
@@ -107,7 +101,7 @@ async def get_errors(request: Request, caller: Caller) -> Response:
         is_narrowed=any((wanted.env, wanted.service, wanted.state, wanted.q)),
         last_seen_at=found.last_seen_at,
         empty=empty,
-        command=write_command(address),
+        command=write_command(base_url(request, context)),
     )
     return render(request, caller, "errors.html", view)
 

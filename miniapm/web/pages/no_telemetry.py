@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
-from miniapm.storage.connection import Connection
+from starlette.requests import Request
+
+from miniapm.web.addresses import base_url
+from miniapm.web.auth import Caller
 from miniapm.web.pages.empty import find_empty_state
 from miniapm.web.pages.refusals import RefusalRow
 
@@ -18,13 +21,19 @@ class NoTelemetry:
     unknown_refusals: tuple[RefusalRow, ...]
 
 
-def find_no_telemetry(
-    connection: Connection, project_id: int, slug: str, base: str, *, with_unknown: bool
-) -> NoTelemetry:
-    """For the server at `base`; `with_unknown` has the calls with a key that nobody knows too."""
-    empty = find_empty_state(connection, project_id, base, with_unknown=with_unknown)
+async def find_no_telemetry(
+    request: Request, caller: Caller, last_seen_at: int | None
+) -> NoTelemetry | None:
+    """For the project of the call; None where telemetry was seen, at `last_seen_at`."""
+    if last_seen_at is not None:
+        return None
+    base = base_url(request, caller.context)
+    empty = await find_empty_state(request, caller)
     return NoTelemetry(
-        write_setup(base, slug), write_request(base), empty.refusals, empty.unknown_refusals
+        write_setup(base, caller.its_project.slug),
+        write_request(base),
+        empty.refusals,
+        empty.unknown_refusals,
     )
 
 

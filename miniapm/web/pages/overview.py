@@ -22,13 +22,13 @@ from miniapm.storage.releases import (
     find_release_ids,
     find_served_lanes,
 )
-from miniapm.storage.rollups.series import Point, Totals, find_series, find_slowest, find_totals
-from miniapm.web.addresses import base_url
+from miniapm.storage.rollups.series import Point, find_series
+from miniapm.storage.rollups.totals import Totals, find_slowest, find_totals
 from miniapm.web.auth import Caller
 from miniapm.web.charts import Charts, make_traffic_charts, tell_ms, tell_share
-from miniapm.web.filters import RANGES, PageFilter, read_filter
+from miniapm.web.filters import RANGES, PageFilter, find_lane_choices, read_filter
 from miniapm.web.pages.no_telemetry import NoTelemetry, find_no_telemetry
-from miniapm.web.pages.timeline import Row, find_choices, tell_row
+from miniapm.web.pages.timeline import Row, tell_row
 from miniapm.web.render import render
 from miniapm.web.time_zone import find_zone
 
@@ -92,23 +92,15 @@ async def get_overview(request: Request, caller: Caller) -> Response:
     now = context.clock()
     time_range = wanted.to_time_range(now)
     found = await context.database.read(_find, project.id, wanted, time_range)
-    nothing = None
-    if found.last_seen_at is None:
-        nothing = await context.database.read(
-            find_no_telemetry,
-            project.id,
-            project.slug,
-            base_url(request, context),
-            with_unknown=caller.may("admin"),
-        )
+    nothing = await find_no_telemetry(request, caller, found.last_seen_at)
     charts = make_traffic_charts(
         found.points, time_range, find_zone(request), now, found.totals, found.markers
     )
-    is_open = not (wanted.since or wanted.until)
+    envs, services = find_lane_choices(found.lanes, wanted)
     view = OverviewView(
         filter=wanted.as_shown(),
-        envs=find_choices((env for _, env in found.lanes), wanted.env),
-        services=find_choices((service for service, _ in found.lanes), wanted.service),
+        envs=envs,
+        services=services,
         ranges=RANGES,
         charts=charts if charts.has_data else None,
         last_seen_at=found.last_seen_at,
@@ -117,7 +109,7 @@ async def get_overview(request: Request, caller: Caller) -> Response:
         deploys=found.deploys,
         nothing=nothing,
         change=found.change,
-        poll_seconds=5 if nothing else 60 if is_open else 0,
+        poll_seconds=5 if nothing else 60 if wanted.is_open else 0,
     )
     return render(request, caller, "overview.html", view)
 

@@ -1,6 +1,5 @@
 """The timeline: what was deployed, when, by whom."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -12,10 +11,9 @@ from miniapm.domain.deploys.values import Status
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.find import find_lanes, find_latest_change
 from miniapm.storage.deploys.shown import ShownPage, find_shown
-from miniapm.web.addresses import base_url
 from miniapm.web.auth import Caller
 from miniapm.web.cursors import encode_cursor
-from miniapm.web.filters import RANGES, PageFilter, read_filter
+from miniapm.web.filters import RANGES, PageFilter, find_lane_choices, read_filter
 from miniapm.web.pages.deploy_words import (
     KIND_WORDS,
     OBSERVED_WORDS,
@@ -95,19 +93,13 @@ async def get_timeline(request: Request, caller: Caller) -> Response:
     wanted = read_filter(request.query_params)
     now = caller.context.clock()
     found = await database.read(_find, project.id, wanted, now)
-    empty = None
-    if not found.lanes:
-        empty = await database.read(
-            find_empty_state,
-            project.id,
-            base_url(request, caller.context),
-            with_unknown=caller.may("admin"),
-        )
+    empty = None if found.lanes else await find_empty_state(request, caller)
     after = found.page.after
+    envs, services = find_lane_choices(found.lanes, wanted)
     view = TimelineView(
         filter=wanted,
-        envs=find_choices((env for _, env in found.lanes), wanted.env),
-        services=find_choices((service for service, _ in found.lanes), wanted.service),
+        envs=envs,
+        services=services,
         statuses=tuple(STATUS_WORDS.items()),
         ranges=RANGES,
         days=_group(found, find_zone(request), now),
@@ -128,11 +120,6 @@ def _find(connection: Connection, project_id: int, wanted: PageFilter, now: int)
         lanes=find_lanes(connection, project_id),
         change=find_latest_change(connection, project_id),
     )
-
-
-def find_choices(values: Iterable[str], chosen: str) -> tuple[str, ...]:
-    """What a menu offers: what there is, and what was asked for even if it is not there."""
-    return tuple(sorted({*values, chosen} - {""}))
 
 
 def _group(found: Found, zone: Zone, now: int) -> tuple[Day, ...]:

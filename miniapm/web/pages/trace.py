@@ -1,7 +1,6 @@
 """The page of one trace: where its time went, span by span, and what stands out in it."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -23,10 +22,16 @@ from miniapm.storage.releases import Endpoint, Release, find_endpoints, find_rel
 from miniapm.web.auth import Caller
 from miniapm.web.charts import tell_ms
 from miniapm.web.context import Context
-from miniapm.web.pages.deploy_words import is_production
 from miniapm.web.pages.span_panel import Panel, make_panel
-from miniapm.web.pages.trace_rows import SpanRow, find_colours, tell_rows
-from miniapm.web.pages.traces import tell_status
+from miniapm.web.pages.trace_facts import (
+    EntryFacts,
+    HintLine,
+    ServiceLine,
+    tell_facts,
+    tell_hint,
+    tell_services,
+)
+from miniapm.web.pages.trace_rows import SpanRow, tell_rows
 from miniapm.web.render import render
 from miniapm.web.stored_traces import LoadedTrace, load_trace, read_trace_id
 
@@ -34,18 +39,6 @@ MOST_ROWS = 300
 _MOST_EXCEPTIONS = 20
 _MOST_SERVICES = 12
 _TICKS = 4
-
-
-class ServiceLine(NamedTuple):
-    """A service of the trace; `deploy_id` is None where its release is not known to be one."""
-
-    name: str
-    colour: int
-    env: str
-    is_production: bool
-    version: str
-    deploy_id: int | None
-    spans: int
 
 
 class ExceptionLine(NamedTuple):
@@ -57,33 +50,11 @@ class ExceptionLine(NamedTuple):
     group_id: int | None
 
 
-class HintLine(NamedTuple):
-    """A hint, told; `words` say what it is."""
-
-    calls: int
-    shape: str
-    took: str
-    service: str
-    span_id: str
-    words: str
-
-
-class EntryFacts(NamedTuple):
-    """What is known of the request itself."""
-
-    endpoint: str
-    endpoint_id: int | None
-    status: str
-    failed: bool
-    at: int
-    duration: str
-
-
 @dataclass(frozen=True, slots=True)
 class TraceView:
     """`at` is the entry that hints where the trace lies. `panel` is None where no span is left.
-    `left_out` spans are in no row and below none. `elsewhere`: only what arrived near the hint was
-    looked through. `repeated` spans came twice."""
+    `left_out` spans are in no row and below none. `elsewhere`: something is missing that may have
+    arrived far from the hint. `repeated` spans came twice."""
 
     trace_id: str
     at: str
@@ -111,15 +82,15 @@ async def get_trace_page(request: Request, caller: Caller) -> Response:
     trace_id = read_trace_id(request.path_params["trace_id"])
     loaded = await load_trace(context, project.id, trace_id, parse_id(query.get("at", "")))
     fold = query.get("fold") != "0"
-    digested = await asyncio.to_thread(
-        _digest, loaded, query.get("span", ""), fold, context.scrubber
+    analysis = await asyncio.to_thread(
+        _analyse, loaded, query.get("span", ""), fold, context.scrubber
     )
-    known = await context.database.read(_find_known, project.id, digested.exceptions)
-    view = _make_view(loaded, digested, known, context)
+    known = await context.database.read(_find_known, project.id, analysis.exceptions)
+    view = _make_view(loaded, analysis, known, context)
     return render(request, caller, "trace.html", view)
 
 
-class _Digested(NamedTuple):
+class _Analysis(NamedTuple):
     trace: Trace
     waterfall: Waterfall
     hints: list[Hint]
@@ -130,7 +101,7 @@ class _Digested(NamedTuple):
     can_fold: bool
 
 
-def _digest(loaded: LoadedTrace, span_id: str, fold: bool, scrubber: Scrubber) -> _Digested:
+def _analyse(loaded: LoadedTrace, span_id: str, fold: bool, scrubber: Scrubber) -> _Analysis:
     trace = build_trace(loaded.spans)
     waterfall = lay_out(trace, MOST_ROWS, fold=fold)
     exceptions = _find_exceptions(trace, scrubber)
@@ -139,7 +110,7 @@ def _digest(loaded: LoadedTrace, span_id: str, fold: bool, scrubber: Scrubber) -
     if chosen is None and trace.nodes:
         chosen = trace.nodes[0]
     row = next((row for row in waterfall.rows if chosen in row.members), None)
-    return _Digested(
+    return _Analysis(
         trace,
         waterfall,
         find_hints(trace),
@@ -182,92 +153,33 @@ def _find_known(connection: Connection, project_id: int, exceptions: list[Occurr
 
 
 def _make_view(
-    loaded: LoadedTrace, digested: _Digested, known: _Known, context: Context
+    loaded: LoadedTrace, analysis: _Analysis, known: _Known, context: Context
 ) -> TraceView:
-    trace, chosen, scrubber = digested.trace, digested.chosen, context.scrubber
-    services = _tell_services(trace, known)
+    trace, chosen, scrubber = analysis.trace, analysis.chosen, context.scrubber
+    services = tell_services(trace, known.releases)
     return TraceView(
         trace_id=loaded.trace_id.hex(),
         at="" if loaded.entry is None else str(loaded.entry.id),
-        facts=_tell_facts(loaded, trace, known, scrubber),
+        facts=tell_facts(loaded, trace, known.endpoints, scrubber),
         services=services[:_MOST_SERVICES],
         more_services=max(0, len(services) - _MOST_SERVICES),
-        hints=tuple(_tell_hint(hint, scrubber) for hint in digested.hints),
+        hints=tuple(tell_hint(hint, scrubber) for hint in analysis.hints),
         exceptions=tuple(
             ExceptionLine(e.span_id, e.exception_class, e.message, group.id if group else None)
-            for e, group in zip(digested.exceptions, known.groups, strict=True)
+            for e, group in zip(analysis.exceptions, known.groups, strict=True)
         ),
-        rows=tell_rows(trace, digested.waterfall, chosen, scrubber),
+        rows=tell_rows(trace, analysis.waterfall, chosen, scrubber),
         ticks=tuple(
             tell_ms((trace.end - trace.start) * tick // _TICKS // 1000) if tick else "0"
             for tick in range(_TICKS + 1)
         ),
-        panel=make_panel(trace, chosen, digested.alike, scrubber) if chosen else None,
+        panel=make_panel(trace, chosen, analysis.alike, scrubber) if chosen else None,
         span_count=len(trace.nodes),
         repeated=trace.repeated,
-        left_out=digested.waterfall.left_out,
-        is_unfolded=digested.is_unfolded,
-        can_fold=digested.can_fold,
-        elsewhere=not loaded.is_all and not loaded.is_cut,
+        left_out=analysis.waterfall.left_out,
+        is_unfolded=analysis.is_unfolded,
+        can_fold=analysis.can_fold,
+        elsewhere=trace.lacks_parents and not loaded.is_all and not loaded.is_cut,
         is_cut=loaded.is_cut,
         kept_for=context.config.retention.spans,
-    )
-
-
-def _tell_facts(loaded: LoadedTrace, trace: Trace, known: _Known, scrubber: Scrubber) -> EntryFacts:
-    """By the entry that is the first span; without one, by the span itself."""
-    entry = loaded.entry
-    if trace.nodes:
-        began_at = trace.nodes[0].span.started_ns // 1000
-        entry = next((e for e in loaded.entries if e.started_at == began_at), None)
-    if entry is None:
-        span = trace.nodes[0].span
-        return EntryFacts(
-            endpoint=scrubber.scrub_text(span.name) or "unnamed",
-            endpoint_id=None,
-            status="failed" if span.failed else "ok",
-            failed=span.failed,
-            at=trace.start // 1000,
-            duration=tell_ms((trace.end - trace.start) // 1000),
-        )
-    endpoint = known.endpoints.get(entry.endpoint_id)
-    return EntryFacts(
-        endpoint=endpoint.name if endpoint else "unknown",
-        endpoint_id=endpoint.id if endpoint else None,
-        status=tell_status(entry),
-        failed=entry.failed,
-        at=entry.started_at,
-        duration=tell_ms(entry.duration_us),
-    )
-
-
-def _tell_services(trace: Trace, known: _Known) -> tuple[ServiceLine, ...]:
-    """The releases of the trace, in the order in which they appear; without spans none."""
-    counts = Counter(node.span.source.release for node in trace.nodes)
-    colours = find_colours(trace)
-    lines = []
-    for name, spans in counts.items():
-        release = known.releases.get(name)
-        lines.append(
-            ServiceLine(
-                name=name.service,
-                colour=colours[name.service],
-                env=name.env,
-                is_production=is_production(name.env),
-                version=name.version or name.revision[:7],
-                deploy_id=release.deploy_id if release else None,
-                spans=spans,
-            )
-        )
-    return tuple(lines)
-
-
-def _tell_hint(hint: Hint, scrubber: Scrubber) -> HintLine:
-    return HintLine(
-        calls=hint.calls,
-        shape=scrubber.scrub_text(hint.shape),
-        took=tell_ms(hint.duration_us),
-        service=hint.service,
-        span_id=hint.first.span_id,
-        words="one query a row (N+1)" if hint.kind == "n_plus_one" else "the same again and again",
     )

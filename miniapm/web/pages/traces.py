@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from miniapm.domain.otlp.stored import find_trace_ids
-from miniapm.domain.ranges import DEFAULT_RANGE, TimeRange
+from miniapm.domain.ranges import TimeRange
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.find import Cursor
 from miniapm.storage.releases import (
@@ -19,18 +18,15 @@ from miniapm.storage.releases import (
     find_releases,
     find_served_lanes,
 )
-from miniapm.storage.spans.entries import EntryPage, FoundEntry
+from miniapm.storage.spans.entries import EntryPage
 from miniapm.storage.spans.find import find_slowest
 from miniapm.storage.spans.recent import find_recent
 from miniapm.storage.spans.traces import find_bodies
-from miniapm.web.addresses import base_url
 from miniapm.web.auth import Caller
-from miniapm.web.charts import tell_ms
 from miniapm.web.cursors import encode_cursor
-from miniapm.web.filters import RANGES, kept_query
-from miniapm.web.pages.deploy_words import is_production
+from miniapm.web.filters import RANGES, find_lane_choices, kept_query
+from miniapm.web.pages.entry_rows import EntryRow, tell_entries
 from miniapm.web.pages.no_telemetry import NoTelemetry, find_no_telemetry
-from miniapm.web.pages.timeline import find_choices
 from miniapm.web.render import render
 from miniapm.web.trace_filter import (
     SORTS,
@@ -43,37 +39,6 @@ from miniapm.web.trace_filter import (
 PAGE_SIZE = 50
 _MOST_ENDPOINTS = 200
 _MOST_FOUND = 20
-_BAR = 100
-
-
-class Part(NamedTuple):
-    """A stretch of a bar: `name` is its class; places of 100."""
-
-    name: str
-    x: float
-    width: float
-
-
-@dataclass(frozen=True, slots=True)
-class TraceRow:
-    """One entry, told. `link` is "" where it came without a trace; the bar is of the time of the
-    slowest on the page."""
-
-    id: int
-    at: int
-    endpoint: str
-    service: str
-    env: str
-    is_production: bool
-    version: str
-    deploy_id: int | None
-    duration: str
-    bar: tuple[Part, ...]
-    failed: bool
-    status: str
-    database: str
-    http: str
-    link: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +65,7 @@ class TracesView:
     ranges: tuple[tuple[str, str], ...]
     trace_statuses: tuple[tuple[str, str], ...]
     endpoints: tuple[Endpoint, ...]
-    rows: tuple[TraceRow, ...]
+    rows: tuple[EntryRow, ...]
     older: str
     newest: str
     looked_back_to: int | None
@@ -121,15 +86,7 @@ async def get_traces(request: Request, caller: Caller) -> Response:
         found_traces = await context.database.read(find_traces, project.id, wanted.trace)
     time_range = wanted.page.to_time_range(context.clock())
     found = await context.database.read(_find, project.id, wanted, time_range)
-    nothing = None
-    if found.last_seen_at is None:
-        nothing = await context.database.read(
-            find_no_telemetry,
-            project.id,
-            project.slug,
-            base_url(request, context),
-            with_unknown=caller.may("admin"),
-        )
+    nothing = await find_no_telemetry(request, caller, found.last_seen_at)
     view = _make_view(wanted, time_range, found, found_traces, nothing)
     return render(request, caller, "traces.html", view)
 
@@ -142,14 +99,13 @@ def _make_view(
     nothing: NoTelemetry | None,
 ) -> TracesView:
     page, after = found.page, found.page.after
-    is_open = not (wanted.page.since or wanted.page.until)
-    shown = wanted._replace(page=wanted.page._replace(range=wanted.page.range or DEFAULT_RANGE))
+    envs, services = find_lane_choices(found.lanes, wanted.page)
     return TracesView(
-        filter=shown if is_open else wanted,
+        filter=wanted.as_shown(),
         sort=wanted.sort or "recent",
         sorts=SORTS,
-        envs=find_choices((env for _, env in found.lanes), wanted.page.env),
-        services=find_choices((service for service, _ in found.lanes), wanted.page.service),
+        envs=envs,
+        services=services,
         ranges=RANGES,
         trace_statuses=_list_statuses(wanted.status),
         endpoints=_list_endpoints(found.endpoints, wanted),
@@ -203,65 +159,3 @@ def _list_endpoints(endpoints: Mapping[int, Endpoint], wanted: TraceFilter) -> t
     if chosen is not None and chosen not in offered:
         offered.insert(0, chosen)
     return tuple(offered)
-
-
-def tell_entries(
-    entries: list[FoundEntry],
-    endpoints: Mapping[int, Endpoint],
-    releases: Mapping[int, Release],
-) -> tuple[TraceRow, ...]:
-    """Entries as rows."""
-    longest = max((entry.duration_us for entry in entries), default=0) or 1
-    return tuple(
-        _tell(entry, endpoints.get(entry.endpoint_id), releases.get(entry.release_id), longest)
-        for entry in entries
-    )
-
-
-def _tell(
-    entry: FoundEntry, endpoint: Endpoint | None, release: Release | None, longest: int
-) -> TraceRow:
-    env = release.env if release else ""
-    return TraceRow(
-        id=entry.id,
-        at=entry.started_at,
-        endpoint=endpoint.name if endpoint else "unknown",
-        service=release.service if release else "",
-        env=env,
-        is_production=is_production(env),
-        version=(release.version or release.revision[:7]) if release else "",
-        deploy_id=release.deploy_id if release else None,
-        duration=tell_ms(entry.duration_us),
-        bar=_draw(entry, longest),
-        failed=entry.failed,
-        status=tell_status(entry),
-        database=_tell_calls(entry.database_count, entry.database_us),
-        http=_tell_calls(entry.http_count, entry.http_us),
-        link=f"{entry.trace_id.hex()}?at={entry.id}" if entry.trace_id else "",
-    )
-
-
-def tell_status(entry: FoundEntry) -> str:
-    """`200`, `500 failed`, `failed`, `ok`."""
-    code = "" if entry.status_code is None else str(entry.status_code)
-    if entry.failed:
-        return f"{code} failed".strip()
-    return code or "ok"
-
-
-def _tell_calls(count: int, took_us: int) -> str:
-    return f"{count:,} in {tell_ms(took_us)}" if count else ""
-
-
-def _draw(entry: FoundEntry, longest: int) -> tuple[Part, ...]:
-    """Its time as a part of the longest, and in it what databases and other services had: these
-    may overlap, so together they have no more than all of it."""
-    whole = _BAR * entry.duration_us / longest
-    database = min(whole, _BAR * entry.database_us / longest)
-    http = min(whole - database, _BAR * entry.http_us / longest)
-    parts = (
-        Part("all", 0, round(max(whole, 0.5), 1)),
-        Part("database", 0, round(database, 1)),
-        Part("http", round(database, 1), round(http, 1)),
-    )
-    return tuple(part for part in parts if part.width)

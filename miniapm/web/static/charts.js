@@ -14,7 +14,8 @@
   function readGroup(box) {
     const [since, until, step] = ["since", "until", "step"].map((name) => box.dataset[name] / SECOND);
     const xs = [];
-    for (let at = since; at < until; at += step) xs.push(at);
+    // what a step tells stands in its middle: what came after a deploy is then right of its line
+    for (let at = since; at < until; at += step) xs.push(at + step / 2);
     const ticks = [...box.querySelectorAll(".ticks li")].map((li) => ({ at: li.dataset.at / SECOND, label: li.textContent }));
     const markers = [...box.querySelectorAll(".markers li")].map((li) => ({ at: li.dataset.at / SECOND, item: li })).reverse();
     return { since, until, step, xs, ticks, markers };

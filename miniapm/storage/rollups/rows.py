@@ -1,0 +1,58 @@
+"""The rows of rollups: reading those of one tile of time, and adding them up."""
+
+from typing import Any
+
+from miniapm.domain.ranges import Tile
+from miniapm.storage.connection import Connection
+from miniapm.storage.rollups.merging import Sum
+
+
+def find_rows(connection: Connection, project_id: int, endpoint_id: int | None, part: Tile) -> Any:
+    """Rows of (endpoint, release, started_at, count, failed, duration_us, database_us, http_us,
+    slow_us, slow_id, failed_id, histogram); all endpoints but ALL_ENDPOINTS where none is named."""
+    return connection.execute(
+        f"""/* rollups.find */ select endpoint_id, release_id, started_at, count, failed,
+            duration_us, database_us, http_us, slow_us, slow_id, failed_id, histogram
+        from rollups
+        where project_id = :project_id and resolution = :resolution
+            and endpoint_id {which_endpoint(endpoint_id)}
+            and started_at >= :since and started_at < :until""",
+        bind_tile(project_id, part, endpoint_id),
+    )
+
+
+def which_endpoint(endpoint_id: int | None) -> str:
+    """The condition behind the column: one endpoint, or all of the project."""
+    # one, or a list of all: the index begins with it, time comes after
+    if endpoint_id is None:
+        return "in (select id from endpoints where project_id = :project_id)"
+    return "= :endpoint_id"
+
+
+def bind_tile(project_id: int, part: Tile, endpoint_id: int | None = None) -> dict[str, Any]:
+    """What a statement over a tile is given."""
+    return {
+        "project_id": project_id,
+        "resolution": part.resolution,
+        "since": part.begin,
+        "until": part.end,
+        "endpoint_id": endpoint_id,
+    }
+
+
+def add_row(sums: dict[int, Sum], key: int, row: Any) -> None:
+    """Adds a row of `find_rows` to the sum of `key`."""
+    total = sums.get(key)
+    if total is None:
+        total = sums[key] = Sum()
+    _, _, _, count, failed, duration, database, http, slow_us, slow_id, failed_id, blob = row
+    total.count += count
+    total.failed += failed
+    total.duration_us += duration
+    total.database_us += database
+    total.http_us += http
+    if slow_us > total.slow_us:
+        total.slow_us, total.slow_id = slow_us, slow_id
+    if failed_id is not None:
+        total.failed_id = max(failed_id, total.failed_id or 0)
+    total.histograms.append(blob)

@@ -1,0 +1,71 @@
+"""The environment that the README and the empty overview print configures a real SDK as it is."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Server
+from tests.e2e.otel_environment_app import CARTS
+from tests.e2e.sent_telemetry import read_endpoints, read_errors, read_releases
+from tests.web.markup import parse_html
+
+ROOT = Path(__file__).parent.parent.parent
+SECONDS = 120
+
+
+def print_of_readme(server: Server) -> str:
+    """The first block of shell under "Send telemetry", with this server's address in it."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    found = re.search(r"^## Send telemetry$.*?^```sh\n(.*?)^```$", readme, re.M | re.S)
+    assert found is not None
+    assert found[1].count("http://127.0.0.1:3000") == 1
+    return found[1].replace("http://127.0.0.1:3000", server.url)
+
+
+def print_of_page(server: Server) -> str:
+    """What the overview shows while no telemetry has come."""
+    page = parse_html(server.sign_in().get("/p/default/").text)
+    blocks = [code.raw_text for code in page.select("pre code")]
+    [block] = [text for text in blocks if "OTEL_SERVICE_NAME" in text]
+    assert server.url in block
+    return block
+
+
+def run_shop(server: Server, exports: str) -> None:
+    """Runs the application in a shell that has read `exports` and knows a key, and no more."""
+    script = f'{exports}\nexec "$0" -m tests.e2e.otel_environment_app'
+    done = subprocess.run(
+        ["sh", "-eu", "-c", script, sys.executable],
+        cwd=ROOT,
+        env={"MINIAPM_API_KEY": server.make_key()},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("print_of", "release"),
+    [
+        (print_of_readme, ("shop", "production", "v1.2.3")),
+        (print_of_page, ("default", "production", "v1.0.0")),
+    ],
+)
+def test_the_printed_environment_configures_a_real_sdk(
+    real_server: Server, print_of: Callable[[Server], str], release: tuple[str, str, str]
+) -> None:
+    run_shop(real_server, print_of(real_server))
+    assert read_releases(real_server) == [release]
+    entries = real_server.rows(
+        """select r.service, r.env, r.version, count(*) as entries from entries e
+        join releases r on r.project_id = e.project_id and r.id = e.release_id
+        group by r.service, r.env, r.version"""
+    )
+    assert [tuple(row.values()) for row in entries] == [(*release, CARTS + 2)]
+    assert read_endpoints(real_server)["GET /carts/{id}"].database_count == CARTS
+    assert read_errors(real_server) == [("KeyError", "'pear'", 1)]
