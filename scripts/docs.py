@@ -16,9 +16,10 @@ from pathlib import Path
 
 from miniapm.cli import command_paths, run
 from miniapm.config.documents import render_example, render_table
-from miniapm.web.snippets import EXAMPLE_URL, Snippet, list_snippets
+from miniapm.web.snippets import EXAMPLE_URL, Snippet, list_snippets, write_telemetry_setup
 
 ROOT = Path(__file__).resolve().parent.parent
+LOCAL_URL = "http://127.0.0.1:3000"
 
 
 def render_commands() -> str:
@@ -55,10 +56,16 @@ def render_snippet(snippet: Snippet) -> str:
     return f"{place}\n\n{setup}{code}"
 
 
+def render_telemetry() -> str:
+    """The environment that the settings page shows, for the server and the project of the start."""
+    return f"```sh\n{write_telemetry_setup(LOCAL_URL, 'default')}\n```\n"
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "commands": render_commands,
     "hooks": render_hooks,
     "settings": render_table,
+    "telemetry": render_telemetry,
 }
 
 

@@ -179,9 +179,7 @@ def find_begun(time_range: TimeRange, now: int) -> int | None:
     return place if is_within and passed < enough else None
 
 
-def leave_out_begun(
-    points: Sequence[Point], time_range: TimeRange, now: int
-) -> Sequence[Point]:
+def leave_out_begun(points: Sequence[Point], time_range: TimeRange, now: int) -> Sequence[Point]:
     """Without what has just begun; the very first figures are shown at once."""
     begun = find_begun(time_range, now)
     if not begun or points[begun - 1].is_gap:

@@ -1,11 +1,13 @@
-"""What a person pastes to send deploys or errors: one snippet per sender, the address filled in.
+"""What a person pastes to send deploys, errors or telemetry, the address filled in.
 
 The texts are files in `templates/snippets/`, whole and runnable, with an address and a key that
 stand for the real ones. None of them can make a deploy fail.
 """
 
+import shlex
 from functools import cache
 from typing import NamedTuple
+from urllib.parse import quote
 
 from miniapm.web.render import find_templates
 
@@ -115,6 +117,14 @@ def list_snippets(base_url: str, secret: str | None) -> tuple[Snippet, ...]:
 def list_error_snippets(base_url: str, secret: str | None) -> tuple[Snippet, ...]:
     """As `list_snippets`, for who sends errors."""
     return _fill_snippets(_ERROR_SENDERS, base_url, secret)
+
+
+def write_telemetry_setup(base_url: str, service: str, env: str | None = None) -> str:
+    """What any OpenTelemetry SDK reads from its environment, as lines for a shell; the key is in
+    MINIAPM_API_KEY. Without `env`, of production."""
+    filled = _read("opentelemetry.sh").rstrip().replace(EXAMPLE_URL, base_url)
+    filled = filled.replace("SERVICE_NAME=default", f"SERVICE_NAME={shlex.quote(service)}")
+    return filled.replace("=production", f"={quote(env, safe='')}") if env else filled
 
 
 def _fill_snippets(

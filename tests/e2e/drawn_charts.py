@@ -23,7 +23,8 @@ RECORD_TEXTS = """
 _READ = """(chart) => {
     const figure = document.querySelector(`#chart-${chart}`);
     const canvas = figure.querySelector("canvas");
-    const [whole, plot] = [canvas, figure.querySelector(".u-over")].map((e) => e.getBoundingClientRect());
+    const whole = canvas.getBoundingClientRect();
+    const plot = figure.querySelector(".u-over").getBoundingClientRect();
     const { since, until } = figure.closest(".charts").dataset;
     return {
         since: Number(since),

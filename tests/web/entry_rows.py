@@ -63,6 +63,7 @@ def insert_entries(connection: Connection, project_id: int, entries: list[Entry]
         project_id,
         TelemetryDefaults("shop", "production"),
         batch,
+        entries,
     )
     rollups = OpenRollups()
     rollups.add(rows)

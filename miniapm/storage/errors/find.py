@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from miniapm.clock import HOUR
+from miniapm.domain.deploys.values import Deploy
 from miniapm.domain.errors.values import Group
 from miniapm.storage.connection import Connection, scalar
 from miniapm.storage.deploys.find import Cursor
@@ -39,6 +40,13 @@ class FoundGroup(NamedTuple):
     group: Group
     envs: tuple[str, ...]
     first_release: FoundRelease
+
+
+class NewGroups(NamedTuple):
+    """The first of `total` groups."""
+
+    groups: list[Group]
+    total: int
 
 
 class GroupPage(NamedTuple):
@@ -133,6 +141,32 @@ def find_new_groups(
         },
     )
     return [Group(**row) for row in rows]
+
+
+def find_groups_of_deploy(
+    connection: Connection, deploy: Deploy, until: int, limit: int
+) -> NewGroups:
+    """The groups of its service that were first seen in its env from the deploy on and before
+    `until`, or came back in it and are open; the newest first."""
+    seen = "select 1 from error_releases r where r.group_id = g.id and r.project_id = :project_id"
+    rows = connection.execute(
+        f"""/* error_groups.find_of_deploy */ select {COLUMNS} from error_groups g
+        where project_id = :project_id and service = :service and last_seen_at >= :since
+            and (state = 'open' and regressed_deploy_id = :deploy_id
+                or first_seen_at < :until
+                    and exists ({seen} and r.first_seen_at < :until {_WITH_ENV})
+                    and not exists ({seen} and r.first_seen_at < :since {_WITH_ENV}))
+        order by first_seen_at desc, id desc""",
+        {
+            "project_id": deploy.project_id,
+            "service": deploy.service,
+            "env": deploy.env,
+            "deploy_id": deploy.id,
+            "since": deploy.deployed_at,
+            "until": until,
+        },
+    ).fetchall()
+    return NewGroups([Group(**row) for row in rows[:limit]], len(rows))
 
 
 def find_releases_by_id(

@@ -16,9 +16,11 @@ from miniapm.storage.deploys.find import find_latest_change
 from miniapm.storage.deploys.shown import get_shown
 from miniapm.storage.deploys.surroundings import find_next_live, find_previous_live
 from miniapm.storage.deploys.traffic import Traffic, find_traffic
+from miniapm.storage.errors.find import NewGroups, find_groups_of_deploy
 from miniapm.storage.keys import find_keys
 from miniapm.web.auth import Caller
 from miniapm.web.pages.deploy_changes import ToldChange, tell_changes
+from miniapm.web.pages.deploy_errors import MOST_ERRORS, NewErrors, tell_new_errors
 from miniapm.web.pages.deploy_form import Draft, Field, make_fields
 from miniapm.web.pages.deploy_telemetry import TelemetryView, tell_telemetry
 from miniapm.web.pages.deploy_words import (
@@ -65,6 +67,7 @@ class Found:
     change: int
     key_names: dict[int, str]
     traffic: Traffic | None
+    new_groups: NewGroups | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class DeployView:
     previous: Neighbour | None
     next: Neighbour | None
     telemetry: TelemetryView | None
+    new_errors: NewErrors | None
     commits: tuple[CommitLine, ...]
     changes: tuple[ToldChange, ...]
     change: int
@@ -137,6 +141,9 @@ async def show_deploy(
         previous=_neighbour(found.previous),
         next=_neighbour(found.next),
         telemetry=tell_telemetry(deploy, found.traffic, zone),
+        new_errors=tell_new_errors(
+            deploy, found.new_groups, has_telemetry=found.traffic is not None
+        ),
         commits=tuple(_line(commit, repository) for commit in found.commits),
         changes=changes,
         change=found.change,
@@ -152,15 +159,19 @@ async def show_deploy(
 def _find(connection: Connection, project_id: int, deploy_id: int, now: int) -> Found:
     found = get_shown(connection, project_id, deploy_id)
     deploy = found.shown.deploy
+    following = find_next_live(connection, deploy)
+    until = now + 1 if following is None else following.deployed_at
+    new = find_groups_of_deploy(connection, deploy, until, MOST_ERRORS)
     return Found(
         shown=found.shown,
         commits=found.commits,
         previous=find_previous_live(connection, deploy),
-        next=find_next_live(connection, deploy),
+        next=following,
         changes=find_changes(connection, project_id, deploy_id),
         change=find_latest_change(connection, project_id),
         key_names={key.id: key.name for key in find_keys(connection, project_id)},
         traffic=find_traffic(connection, deploy, now),
+        new_groups=new if deploy.status == "succeeded" else None,
     )
 
 

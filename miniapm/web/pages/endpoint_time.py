@@ -50,9 +50,7 @@ def split_time(totals: Totals) -> tuple[TimePart, ...]:
     return tuple(parts)
 
 
-def make_time_chart(
-    points: Sequence[Point], time_range: TimeRange, zone: Zone, now: int
-) -> Chart:
+def make_time_chart(points: Sequence[Point], time_range: TimeRange, zone: Zone, now: int) -> Chart:
     """The means of each step, without what `make_traffic_charts` leaves out."""
     splits = [
         split(p.duration_us / p.count, p.database_us / p.count, p.http_us / p.count)

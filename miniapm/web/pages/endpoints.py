@@ -31,12 +31,15 @@ from miniapm.web.times import tell_duration
 
 # above so many it is quicker to read the lines of all endpoints than those of each row
 _FEW = 4
+SLIGHT_US = 5000
+"""A change of less is told, but not made much of."""
 _MINUS = "\N{MINUS SIGN}"
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointRow:
-    """One endpoint, told. `sides` is how many calls stand behind `change`, before and since."""
+    """One endpoint, told. `sides` is how many calls stand behind `change`, before and since;
+    `is_slight` where it is too little to matter."""
 
     id: int
     name: str
@@ -50,6 +53,7 @@ class EndpointRow:
     p99: str
     errors: str
     change: str
+    is_slight: bool
     sides: str
     hint: str
 
@@ -87,6 +91,7 @@ class EndpointsView:
     rows: tuple[EndpointRow, ...]
     deploys: tuple[Marker, ...]
     min_calls: int
+    slight_ms: int
     first: int
     last: int
     total: int
@@ -163,6 +168,7 @@ def _make_view(query: EndpointsQuery, found: Found, nothing: NoTelemetry | None)
         ),
         deploys=tuple(sorted(deploys.values(), key=lambda deploy: -deploy.at)),
         min_calls=MIN_CALLS,
+        slight_ms=SLIGHT_US // 1000,
         first=first,
         last=last,
         total=page.total,
@@ -188,6 +194,7 @@ def _tell(row: EndpointFigures, page: EndpointPage, counts: list[int]) -> Endpoi
         p99=tell_ms(row.p99_us),
         errors=tell_share(row.failed, row.calls),
         change=tell_change(change.share if change is not None else None),
+        is_slight=change is not None and _is_slight(change),
         sides=f"{change.before_calls:,} / {change.after_calls:,}" if change is not None else "",
         hint=_explain(change),
     )
@@ -200,6 +207,11 @@ def tell_change(share: float | None) -> str:
     percent = round(share * 100)
     sign = "+" if percent > 0 else _MINUS if percent < 0 else ""
     return f"{sign}{abs(percent):,} %"
+
+
+def _is_slight(change: Change) -> bool:
+    before, after = change.before_p95_us, change.after_p95_us
+    return before is not None and after is not None and abs(after - before) < SLIGHT_US
 
 
 def _explain(change: Change | None) -> str:

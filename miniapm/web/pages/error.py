@@ -183,12 +183,12 @@ def _find(
 
 def _draw(found: Found, time_range: TimeRange, request: Request, now: int) -> Charts:
     make = ChartMaker(time_range, find_zone(request))
-    counts: list[float | None] = [*found.counts]
-    begun = find_begun(time_range, now)
+    counts, begun = found.counts, find_begun(time_range, now)
+    shown: list[float | None] = [*counts]
     if begun and counts[begun] < counts[begun - 1]:
         # what has just begun would look like the end of it
-        counts[begun] = None
-    line = Series("occurrences", counts, "fill")
+        shown[begun] = None
+    line = Series("occurrences", shown, "fill")
     total = f"{sum(found.counts):,} in all"
     chart = make.chart("occurrences", "Occurrences", "occurrences", [line], total)
     return make.together([chart], found.markers)

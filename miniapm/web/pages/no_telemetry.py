@@ -8,6 +8,7 @@ from miniapm.web.addresses import base_url
 from miniapm.web.auth import Caller
 from miniapm.web.pages.empty import find_empty_state
 from miniapm.web.pages.refusals import RefusalRow
+from miniapm.web.snippets import write_telemetry_setup
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +31,10 @@ async def find_no_telemetry(
     base = base_url(request, caller.context)
     empty = await find_empty_state(request, caller)
     return NoTelemetry(
-        write_setup(base, caller.its_project.slug),
+        write_telemetry_setup(base, caller.its_project.slug),
         write_request(base),
         empty.refusals,
         empty.unknown_refusals,
-    )
-
-
-def write_setup(base: str, service: str) -> str:
-    """What any OpenTelemetry SDK reads from its environment."""
-    return (
-        f"export OTEL_EXPORTER_OTLP_ENDPOINT={base}\n"
-        "export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n"
-        'export OTEL_EXPORTER_OTLP_HEADERS="Authorization=Bearer%20$MINIAPM_API_KEY"\n'
-        f"export OTEL_SERVICE_NAME={service}\n"
-        "export OTEL_RESOURCE_ATTRIBUTES="
-        "deployment.environment.name=production,service.version=v1.0.0"
     )
 
 

@@ -23,7 +23,7 @@ from miniapm.storage.releases import (
     find_served_lanes,
 )
 from miniapm.storage.rollups.series import Point, find_series
-from miniapm.storage.rollups.totals import Totals, find_slowest, find_totals
+from miniapm.storage.rollups.totals import FEW_REQUESTS, Totals, find_slowest, find_totals
 from miniapm.web.auth import Caller
 from miniapm.web.charts import Charts, make_traffic_charts, tell_ms, tell_share
 from miniapm.web.filters import RANGES, PageFilter, find_lane_choices, read_filter
@@ -79,6 +79,7 @@ class OverviewView:
     charts: Charts | None
     last_seen_at: int | None
     slowest: tuple[SlowEndpoint, ...]
+    few_requests: int
     new_errors: tuple[Group, ...]
     deploys: tuple[Row, ...]
     nothing: NoTelemetry | None
@@ -105,6 +106,7 @@ async def get_overview(request: Request, caller: Caller) -> Response:
         charts=charts if charts.has_data else None,
         last_seen_at=found.last_seen_at,
         slowest=tuple(_tell_slowest(found)),
+        few_requests=FEW_REQUESTS,
         new_errors=tuple(found.new_errors),
         deploys=found.deploys,
         nothing=nothing,

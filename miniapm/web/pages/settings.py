@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from miniapm.clock import DAY, HOUR
 from miniapm.domain.ids import parse_id
-from miniapm.domain.keys import DEFAULT_SCOPES, SCOPES, Key
+from miniapm.domain.keys import DEFAULT_SCOPES, SCOPES, TRACES_WRITE, Key
 from miniapm.domain.names import clean_name
 from miniapm.domain.users import User
 from miniapm.exceptions import Invalid, NotFound
@@ -24,7 +24,12 @@ from miniapm.web.auth import Caller
 from miniapm.web.forms import Form, find_faults, read_form
 from miniapm.web.pages.refusals import RefusalRow, tell_refusal
 from miniapm.web.render import render
-from miniapm.web.snippets import Snippet, list_error_snippets, list_snippets
+from miniapm.web.snippets import (
+    Snippet,
+    list_error_snippets,
+    list_snippets,
+    write_telemetry_setup,
+)
 
 FIRST_REFUSALS = 10
 SCOPE_WORDS = {
@@ -72,18 +77,21 @@ class SettingsView:
     users: list[User]
     snippets: tuple[Snippet, ...]
     error_snippets: tuple[Snippet, ...]
+    telemetry_setup: str
     base_url: str
     scope_words: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class NewKeyView:
-    """A key with its secret. `old_ends_at` is when the key that it replaces ends."""
+    """A key with its secret. `old_ends_at` is when the key that it replaces ends; `telemetry_setup`
+    is "" where the key may not send traces."""
 
     key: Key
     secret: str
     old_ends_at: int | None
     snippets: tuple[Snippet, ...]
+    telemetry_setup: str
     base_url: str
 
 
@@ -117,6 +125,7 @@ async def _show(request: Request, caller: Caller, form: KeyForm) -> Response:
         users=found.users,
         snippets=list_snippets(address, None),
         error_snippets=list_error_snippets(address, None),
+        telemetry_setup=write_telemetry_setup(address, caller.its_project.slug),
         base_url=address,
         scope_words=SCOPE_WORDS,
     )
@@ -197,9 +206,18 @@ async def _show_new(
     await caller.context.keyring.refresh()
     address = base_url(request, caller.context)
     snippets = list_snippets(address, issued.secret)
-    view = NewKeyView(issued.key, issued.secret, old_ends_at, snippets, address)
+    setup = _write_setup(address, issued)
+    view = NewKeyView(issued.key, issued.secret, old_ends_at, snippets, setup, address)
     headers = {"cache-control": "no-store"}
     return render(request, caller, "new_key.html", view, headers=headers)
+
+
+def _write_setup(address: str, issued: IssuedKey) -> str:
+    key = issued.key
+    if TRACES_WRITE not in key.scopes:
+        return ""
+    setup = write_telemetry_setup(address, key.service or key.project_slug, key.env)
+    return f"export MINIAPM_API_KEY={issued.secret}\n{setup}"
 
 
 def _key_id(request: Request) -> int:
