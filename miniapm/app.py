@@ -47,7 +47,7 @@ from miniapm.web.refusals import RefusalRecorder
 from miniapm.web.serving import Site
 
 STOP_SECONDS = 3
-DIGESTERS = 1
+DIGESTERS = 2
 GC_THRESHOLD = 20_000
 SECURITY_HEADERS = [
     (
@@ -78,6 +78,7 @@ async def open_context(config: Config, clock: Clock = real_clock.now) -> AsyncIt
         await database.write(_ensure_project, make_id(), clock())
         keyring = Keyring(database, clock)
         await keyring.refresh()
+        scrubber = make_scrubber(config.privacy.scrub)
         with ThreadPoolExecutor(DIGESTERS, "digester") as digesters:
             yield Context(
                 config=config,
@@ -85,7 +86,7 @@ async def open_context(config: Config, clock: Clock = real_clock.now) -> AsyncIt
                 database=database,
                 make_id=make_id,
                 keyring=keyring,
-                refusals=RefusalRecorder(database, clock, make_id),
+                refusals=RefusalRecorder(database, clock, make_id, scrubber),
                 live=LiveFeed(database),
                 jobs=Supervisor(clock),
                 sign_ins=RateLimit(config.limits.logins_per_minute, clock),
@@ -94,7 +95,7 @@ async def open_context(config: Config, clock: Clock = real_clock.now) -> AsyncIt
                 deploy_timeout=config.deploy_timeout,
                 budget=budget,
                 digesters=digesters,
-                scrubber=make_scrubber(config.privacy.scrub),
+                scrubber=scrubber,
             )
 
 

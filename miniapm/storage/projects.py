@@ -28,7 +28,6 @@ _OWNED = (
     "span_dictionaries",
     "memberships",
     "keys",
-    "error_groups",
 )
 
 
@@ -78,6 +77,15 @@ def get_project(connection: Connection, slug: str) -> Project:
     if row is None:
         raise NotFound(f"There is no project {slug}.")
     return Project(*row)
+
+
+def require_project(connection: Connection, project_id: int) -> None:
+    """NotFound when the project is gone: keys are remembered for a moment after it."""
+    found = scalar(
+        connection, "/* projects.exists */ select 1 from projects where id = :id", id=project_id
+    )
+    if found is None:
+        raise NotFound("The project was deleted meanwhile.")
 
 
 def get_known_project(connection: Connection, slug: str) -> Project:

@@ -4,7 +4,7 @@ All of it can be read back from the file, and is: at the start, and after a grou
 failed, for then nobody knows which of it is on disk. Its methods run in the writing thread alone.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from miniapm.clock import MINUTE, Clock
@@ -17,6 +17,7 @@ from miniapm.domain.spans.ids import BatchIds, to_batch_id
 from miniapm.domain.spans.values import Telemetry, TelemetryDefaults
 from miniapm.storage.connection import Connection
 from miniapm.storage.errors.record import RecordedError, record_occurrences
+from miniapm.storage.projects import require_project
 from miniapm.storage.rollups.flush import find_progress, flush_rollups
 from miniapm.storage.spans.dictionaries import find_latest_dictionary, insert_dictionary
 from miniapm.storage.spans.names import NameCaps, NameIds
@@ -79,6 +80,9 @@ class TelemetryStore:
     ) -> None:
         """Stores the batches that were not stored before."""
         with self._memory(connection):
+            require_project(connection, project_id)
+            if project_id not in self._compress:
+                self._load_dictionary(connection, project_id)
             for batch in telemetry.batches:
                 if self._is_new(project_id, batch.digest):
                     entries = self._early_calls.complete(project_id, batch.entries)
@@ -90,33 +94,16 @@ class TelemetryStore:
                     if batch.occurrences:
                         self._count(connection, project_id, batch.occurrences)
 
-    def digest_spans(
-        self,
-        connection: Connection,
-        project_id: int,
-        defaults: TelemetryDefaults,
-        read: Callable[[Compress], Telemetry],
-    ) -> Telemetry:
-        """As `record_spans` with what `read` decodes, in this thread; gives that, too.
+    def find_compress(self, project_id: int) -> Compress:
+        """How bodies of a project are compressed; from any thread. Plainly, until the project's
+        first batch after the start has made the writing thread look for its dictionary."""
+        return self._compress.get(project_id, compress_plain)
 
-        Handing bodies from one thread to another, with Python's one lock between them, costs a
-        quarter of the rate.
-        """
-        with self._memory(connection):
-            compress = self._find_compress(connection, project_id)
-        telemetry = read(compress)
-        self.record_spans(connection, project_id, defaults, telemetry)
-        return telemetry
-
-    def _find_compress(self, connection: Connection, project_id: int) -> Compress:
-        known = self._compress.get(project_id)
-        if known is None:
-            dictionary = find_latest_dictionary(connection, project_id)
-            known = compress_plain if dictionary is None else dictionary.compress
-            if len(self._compress) >= MOST_DICTIONARIES:
-                self._compress.clear()
-            self._compress[project_id] = known
-        return known
+    def _load_dictionary(self, connection: Connection, project_id: int) -> None:
+        if len(self._compress) >= MOST_DICTIONARIES:
+            del self._compress[next(iter(self._compress))]
+        dictionary = find_latest_dictionary(connection, project_id)
+        self._compress[project_id] = compress_plain if dictionary is None else dictionary.compress
 
     def add_dictionary(
         self, connection: Connection, project_id: int, dictionary: Dictionary
@@ -124,7 +111,7 @@ class TelemetryStore:
         """Bodies of the project are compressed with `dictionary` from now on."""
         with self._memory(connection):
             insert_dictionary(connection, project_id, dictionary, self._clock())
-            self._compress.pop(project_id, None)
+            self._compress[project_id] = dictionary.compress
 
     def record_errors(
         self,

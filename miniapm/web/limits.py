@@ -8,6 +8,7 @@ from starlette.types import Message, Receive
 from miniapm.exceptions import Invalid, MiniapmError, TooLarge
 from miniapm.storage.budget import Reservation
 
+_GZIP_MAGIC = b"\x1f\x8b"
 _PIECE_BYTES = 256 * 1024
 
 
@@ -80,7 +81,9 @@ def inflate(body: bytes, encoding: bytes, limit: int) -> bytes:
 
 
 def tell_inflated_size(body: bytes, limit: int) -> int:
-    """How large a gzip body says it is, in bytes; TooLarge past `limit`."""
+    """How large a gzip body says it is, in bytes. TooLarge past `limit`, Invalid if it is none."""
+    if not body.startswith(_GZIP_MAGIC):
+        raise Invalid("The body is not valid gzip.")
     size = int.from_bytes(body[-4:], "little")
     if size > limit:
         raise _too_large(limit)

@@ -33,6 +33,8 @@ HEAD: Final = 1
 BODY: Final = 2
 REFUSED: Final = 3
 
+_SMALL_CHUNK_BYTES = 256
+
 BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 logger = logging.getLogger(__name__)
@@ -49,6 +51,12 @@ class ProtocolLimits:
     """From the connection, or a later request's first byte, to the end of its headers."""
     body_seconds: float = 30.0
     """From the end of the headers to the end of the body, however it trickles."""
+    unread_bytes: int = 16 * 1024 * 1024
+    """Of a body that still arrives though it is answered; past it the connection is closed."""
+    unread_chunk_count: int = 5_000
+    """The same, in pieces below 256 bytes: each costs as much as one of many kilobytes."""
+    small_chunk_count: int = 200_000
+    """Such pieces in a body that is not answered yet."""
     pipeline_count: int = 100
     """Requests that may wait behind the one being answered; each costs more than its bytes."""
     write_seconds: float = 30.0
@@ -87,8 +95,10 @@ class BoundedProtocol(QuickProtocol):
         "_last_answer",
         "_lingering",
         "_pending_bytes",
+        "_small_chunks",
         "_stage",
         "_stopping",
+        "_unread_bytes",
         "_write_timer",
     )
 
@@ -108,6 +118,8 @@ class BoundedProtocol(QuickProtocol):
         # Of the unfinished head or trailers; from below zero where a piece held other bytes too.
         self._pending_bytes = 0
         self._discarded_bytes = 0
+        self._unread_bytes = 0
+        self._small_chunks = 0
         self._idle_since = 0.0
         self._last_answer = b""
         self._lingering = False
@@ -204,6 +216,7 @@ class BoundedProtocol(QuickProtocol):
         super().on_headers_complete()
         self._stage = BODY
         self._pending_bytes = -self._header_bytes
+        self._unread_bytes = self._small_chunks = 0
         # Trailers go into a list that nobody reads, not into the scope that the app has by now.
         self.headers = []
         if self._arrival_timer is not None:
@@ -222,7 +235,13 @@ class BoundedProtocol(QuickProtocol):
     def on_body(self, body: bytes) -> None:
         self._pending_bytes = -self._header_bytes
         cycle = self.cycle
-        if not cycle.response_complete:
+        is_small = len(body) < _SMALL_CHUNK_BYTES
+        if cycle.response_complete:
+            self._discard(len(body), is_small)
+        elif is_small and self._count_small_chunk() > self.limits.small_chunk_count:
+            self._refuse(400, "invalid", "The body arrives in too many small chunks.")
+            raise HttpParserError("too many small chunks")
+        else:
             cycle.body += body
             unread_bytes = len(cycle.body)
             if self.pipeline:
@@ -230,6 +249,19 @@ class BoundedProtocol(QuickProtocol):
             if unread_bytes > HIGH_WATER_LIMIT:
                 self.flow.pause_reading()
             cycle.message_event.set()
+
+    def _count_small_chunk(self) -> int:
+        self._small_chunks += 1
+        return self._small_chunks
+
+    def _discard(self, size: int, is_small: bool) -> None:
+        """Counts what arrives of a body that is answered, and ends it when it is too much."""
+        self._unread_bytes += size
+        limits = self.limits
+        is_much = self._unread_bytes > limits.unread_bytes
+        if is_much or (is_small and self._count_small_chunk() > limits.unread_chunk_count):
+            self.close_after(self.cycle)
+            raise HttpParserError("answered, and still sending")
 
     def on_message_complete(self) -> None:
         if self._stage != BODY:

@@ -4,12 +4,14 @@ import asyncio
 import logging
 import re
 from asyncio import Future
+from codecs import getincrementaldecoder
 from collections import Counter
 from collections.abc import Mapping
 
 from miniapm.clock import SECOND, Clock
 from miniapm.domain.ids import IdMaker
 from miniapm.domain.keys import Key
+from miniapm.domain.scrubbing import Scrubber
 from miniapm.exceptions import Busy, Invalid, MiniapmError
 from miniapm.storage.database import Database
 from miniapm.storage.refusals import KEPT_BODY_BYTES, UNKNOWN_PROJECT, Refusal, insert_refusal
@@ -18,30 +20,38 @@ log = logging.getLogger(__name__)
 
 KEPT_PER_SECOND = 50
 WAIT_SECONDS = 1.0
-# `*+` and `++` give nothing back: else a word repeated for 2 KB takes 26 ms of the one loop
-_SECRETS = re.compile(
-    rb"""proj_\w+
-    | (?i: ((?:api[_-]?key|token|secret|passw(?:or)?d|pwd|authorization|cookie|private[_-]?key)
-            \w*+["']?+\s*+[:=]\s*+)
-           (?: "(?:[^"\\]|\\.)*+"? | '(?:[^'\\]|\\.)*+'? | \[[^\]]*+\]?
-             | (?:(?:basic|bearer|token)\s++)? [^"'&,\s}]++ ))
-    | (://)[^/\s"'@]++@""",
-    re.VERBOSE,
-)
+# what a value near the end of what is kept belongs to may stand behind it
+_READ_BODY_BYTES = 2 * KEPT_BODY_BYTES
+# no text holds these; protobuf does in its first bytes, even where all of them are UTF-8
+_BINARY = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_CONTENT_TYPE = re.compile(rb"[\w.+-]{1,60}/[\w.+-]{1,60}")
 
 
 class RefusalRecorder:
     """Submits refusals; one that cannot be kept is lost: they are news, not acknowledged data."""
 
-    def __init__(self, database: Database, clock: Clock, make_id: IdMaker) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, make_id: IdMaker, scrubber: Scrubber
+    ) -> None:
         self._database = database
+        self._scrubber = scrubber
         self._clock = clock
         self._make_id = make_id
         self._second = 0
         self._kept: Counter[int] = Counter()
 
-    async def record(self, route: str, key: Key | None, error: MiniapmError, body: bytes) -> None:
-        """Keeps one refusal; waits for it a little, so that who looks next finds it."""
+    async def record(
+        self,
+        route: str,
+        key: Key | None,
+        error: MiniapmError,
+        body: bytes,
+        content_type: bytes = b"",
+    ) -> None:
+        """Keeps one refusal; waits for it a little, so that who looks next finds it.
+
+        `content_type` as the header gives it.
+        """
         now = self._clock()
         project_id = key.project_id if key else UNKNOWN_PROJECT
         if now // SECOND != self._second:
@@ -59,7 +69,7 @@ class RefusalRecorder:
             status=error.status,
             message=error.message,
             fields=dict(_fields(error)),
-            body=mask_secrets(bytes(body[:KEPT_BODY_BYTES])),
+            body=describe_body(body, content_type, self._scrubber),
             refused_at=now,
         )
         try:
@@ -70,9 +80,25 @@ class RefusalRecorder:
         await asyncio.wait([written], timeout=WAIT_SECONDS)
 
 
-def mask_secrets(body: bytes) -> bytes:
-    """`body` without what looks like a key, a password, or a name in an address."""
-    return _SECRETS.sub(rb"\1\2***", body)
+def describe_body(body: bytes | bytearray, content_type: bytes, scrubber: Scrubber) -> bytes:
+    """The first 2 KB of a text with secrets masked; of anything else, how much of what it is."""
+    if not body:
+        return b""
+    kind = _CONTENT_TYPE.match(content_type.strip())
+    text = None if kind and kind[0].lower().endswith(b"protobuf") else _read_text(body)
+    if text is None:
+        named = kind[0].decode("ascii", "replace") if kind else "data that is not text"
+        return f"({len(body):,} bytes of {named})".encode()
+    return scrubber.scrub_text(text).encode()[:KEPT_BODY_BYTES]
+
+
+def _read_text(body: bytes | bytearray) -> str | None:
+    """The beginning of `body`, None where it is not UTF-8 text; its last character may be cut."""
+    try:
+        text = getincrementaldecoder("utf-8")().decode(bytes(body[:_READ_BODY_BYTES]))
+    except UnicodeDecodeError:
+        return None
+    return None if _BINARY.search(text) else text
 
 
 def _fields(error: MiniapmError) -> Mapping[str, str]:

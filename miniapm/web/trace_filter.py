@@ -19,7 +19,7 @@ STATUSES = (
     ("4xx", "4xx"),
     ("5xx", "5xx"),
 )
-LEAST_PREFIX = 8
+LEAST_PART = 8
 _TRACE_ID = 32
 _OTHER_NAMES = {"slowest": "slow", "newest": "recent"}
 _STATUS = re.compile(r"failed|ok|[1-5]xx|[1-9]\d\d")
@@ -99,19 +99,21 @@ def read_trace_filter(given: Mapping[str, str]) -> TraceFilter:
 
 
 def _read_trace(text: str, problems: dict[str, str]) -> str:
-    """A trace id or its beginning, in hex; also out of a `traceparent`."""
+    """A trace id, or its beginning or end, in hex; also out of a `traceparent`."""
     text = text.lower()
     if found := _TRACE_PARENT.fullmatch(text):
         return found[1]
     text = text.replace("-", "").replace(" ", "")
     is_hex = all(c in "0123456789abcdef" for c in text)
-    if text and not (is_hex and LEAST_PREFIX <= len(text) <= _TRACE_ID):
-        problems["trace"] = f"is a trace id, or at least {LEAST_PREFIX} hex characters of one"
+    if text and not (is_hex and LEAST_PART <= len(text) <= _TRACE_ID):
+        problems["trace"] = (
+            f"is a trace id, or the first or last {LEAST_PART} hex characters of one"
+        )
     return text
 
 
 def is_whole_trace(text: str) -> bool:
-    """Whether it is a trace id and not just the beginning of one."""
+    """Whether it is a trace id and not just a part of one."""
     return len(text) == _TRACE_ID
 
 

@@ -185,6 +185,18 @@ def test_secrets_in_a_stack_trace_are_masked_and_its_places_stay() -> None:
     )
 
 
+def test_secrets_in_ids_and_in_names_of_params_are_masked() -> None:
+    occurrence = read(
+        fingerprint="token=abcX",
+        request_id="secret=abcX",
+        user_id="token=abcX",
+        params={"token=abcX": 1, "a": {"x&password=abcX": "b"}},
+    )
+    assert b"abcX" not in msgspec.json.encode(occurrence)
+    assert occurrence.fingerprint == "token=[masked]"
+    assert read(fingerprint="own").fingerprint == "own"
+
+
 @pytest.mark.parametrize(
     ("trace_id", "kept"),
     [

@@ -155,8 +155,26 @@ def test_any_text_has_an_identity(lines: list[str]) -> None:
 )
 def test_hostile_lines_are_read_in_linear_time(line: str) -> None:
     began = time.process_time()
-    find_frames([line] * 400)
+    find_frames([f"{line}{number}" for number in range(400)])
     assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize("line", ["at a" + "." * 980, "at " + "a." * 490, "at " + "a." * 490 + "("])
+def test_dotted_names_are_read_in_linear_time(line: str) -> None:
+    began = time.process_time()
+    find_frames([f"{line}{number}" for number in range(400)])
+    assert time.process_time() - began < 0.2
+
+
+def test_equal_lines_are_read_once_and_found_at_each_place() -> None:
+    line = '  File "/app/cart.py", line 1, in f'
+    assert [frame.position for frame in find_frames([line, "x", line, line])] == [3, 2, 0]
+    go = ["main.a()", "\t/app/a.go:1 +0x1", "main.b()", "\t/app/a.go:1 +0x1"]
+    assert [frame.function for frame in find_frames(go)] == ["main.a", "main.b"]
+
+
+def test_endless_lines_are_no_frames() -> None:
+    assert find_frames(['  File "/app/cart.py", line 1, in f' + " " * 1_500]) == []
 
 
 @pytest.mark.parametrize(

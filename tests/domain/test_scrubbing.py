@@ -1,5 +1,6 @@
 """Masking: by name, in values, in text, in source; nothing else is touched."""
 
+import time
 from typing import Any
 
 import pytest
@@ -26,6 +27,16 @@ SCRUBBER = make_scrubber()
         "apiKey",
         "card_number",
         "http.request.header.authorization",
+        "user%5Bpassword%5D",
+        "pass\\u0077ord",
+        "auth",
+        "auth_header",
+        "passcode",
+        "smsOtp",
+        "userPIN",
+        "card_pin",
+        "ssn",
+        "X-Amz-Signature",
     ],
 )
 def test_such_names_are_secret(name: str) -> None:
@@ -33,7 +44,11 @@ def test_such_names_are_secret(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["name", "user", "email", "pass_through", "http.route", "keyboard"]
+    "name",
+    [
+        *("name", "user", "email", "pass_through", "http.route", "keyboard"),
+        *("author", "oauth2", "shipping", "spinCount", "design", "option", "signal"),
+    ],
 )
 def test_such_names_are_not(name: str) -> None:
     assert not SCRUBBER.is_secret(name)
@@ -58,6 +73,18 @@ def test_the_setting_adds_names() -> None:
         ({"name": "Cookie", "value": "a"}, {"name": "Cookie", "value": MASK}),
         ({"name": "Host", "value": "a"}, None),
         ({"url": "https://u:p@h/?token=x&a=b"}, {"url": f"https://{MASK}@h/?token={MASK}&a=b"}),
+        ([{"Name": "Cookie", "Value": "x"}], [{"Name": "Cookie", "Value": MASK}]),
+        (
+            {"key": "db.password", "value": {"stringValue": "x"}},
+            {"key": "db.password", "value": MASK},
+        ),
+        (["app", "--password", "x", "b"], ["app", "--password", MASK, "b"]),
+        (["curl", "-u", "ada:x", "h"], ["curl", "-u", f"ada:{MASK}", "h"]),
+        (["a", "b", "Authorization", "x"], ["a", "b", "Authorization", MASK]),
+        (["id", "password", "name"], None),
+        ({"user%5Bpassword%5D": "x"}, {"user%5Bpassword%5D": MASK}),
+        ({"a b&token=x": {"c": 1}}, {f"a b&token={MASK}": MASK}),
+        ({"proj_abc123": 1}, {MASK: 1}),
         (7, None),
         (None, None),
     ],
@@ -97,6 +124,90 @@ def test_source_keeps_its_names_and_calls() -> None:
 def test_places_keep_their_lines() -> None:
     assert SCRUBBER.scrub_place("app/token.rb:12:in `x'") == "app/token.rb:12:in `x'"
     assert SCRUBBER.scrub_place("at f (http://a/b.js?token=x)").endswith(f"?token={MASK})")
+
+
+TEXTS_WITH_A_SECRET = [
+    "user%5Bpassword%5D=s3cr3t&a=1",
+    "next=%2Fa%3Ftoken%3Ds3cr3t%26b%3D1",
+    "%7B%22password%22%3A%22s3cr3t%22%7D",
+    "/a?x=1\\u0026token=s3cr3t",
+    "mysql --password s3cr3t -h db",
+    "Command '['app', '--password', 's3cr3t']' failed",
+    "curl -u user:s3cr3t https://h",
+    "curl --user 'user:s3cr3t' https://h",
+    '{"credentials": {"u": "}s3cr3t"}, "b": 1}',
+    '{\\"credentials\\":{\\"u\\":\\"}s3cr3t\\"}}',
+    '{"tokens": ["a", "s3cr3t"]}',
+    '{"tokens": ["a", "s3cr3t',
+    "password    :     s3cr3t",
+    '"password":\n\n    "s3cr3t:x"',
+    '{"p\\u0061ssword":"s3cr3t"}',
+    '[{"Name":"Cookie","Value":"s3cr3t"}]',
+    "{'Name': 'Cookie', 'Value': 's3cr3t'}",
+    '{"key":"password","value":{"stringValue":"s3cr3t"}}',
+    '{ "value" : {"kvlistValue": {"values": [{"key": "a", "value": "s3cr3t"}]}}, "key": "token" }',
+    '{\\"key\\":\\"token\\",\\"value\\":\\"s3cr3t\\"}',
+    '[{"key":"a","value":"b"},{"value":{"stringValue":"s3cr3t"},"ke',
+    "[('Authorization', 'Bearer s3cr3t')]",
+    "<password>s3cr3t</password>",
+    "<ns:credentials a='b'><user>s3cr3t</user></ns:credentials>",
+    "<password>s3cr3t",
+    "X-Amz-Signature=s3cr3t",
+    "https://u:a@s3cr3t@h/",
+    "pin=s3cr3t",
+    "token=b's3cr3t'",
+    'password == "s3cr3t"',
+    "password: <s3cr3t>",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS_WITH_A_SECRET)
+def test_secrets_in_texts_are_masked_however_they_are_written(text: str) -> None:
+    masked = SCRUBBER.scrub_text(text)
+    assert "s3cr3t" not in masked
+    assert MASK in masked
+    assert SCRUBBER.scrub_text(masked) == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "usage: login <token> [--quiet]",
+        "docker run -u 1000:1000 image",
+        "Token::Error raised",
+        "password:\nuser: ada",
+        '[{"name": "a", "value": 1}, {"key": "b", "value": {"stringValue": "c"}}]',
+        '["id", "password", "name"]',
+        "shipping=4&author=ada",
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert SCRUBBER.scrub_text(text) == text
+
+
+PIECES = ["a", "token", "\\", '\\"', '"', "'", "%41", "%26", "\\u0061", "://a@", "-u=", "-u a:"]
+PIECES += [
+    "--token ",
+    "token=",
+    "token:\n ",
+    "token=[",
+    'token={"',
+    "<token>",
+    "<token",
+    "token%3D",
+]
+PIECES += ["cookie: ", "'cookie', ", '{"value":', '{"key":"token","value":', "Bearer ", "[", " "]
+
+
+@pytest.mark.parametrize("before", ["", '{"value":', "token=", "token=[", "<token>"])
+def test_hostile_texts_are_masked_in_linear_time(before: str) -> None:
+    # what were quadratic takes seconds for each of them
+    for piece in PIECES:
+        text = before + piece * (50_000 // len(piece))
+        began = time.process_time()
+        SCRUBBER.scrub_text(text)
+        SCRUBBER.scrub_source(text)
+        assert time.process_time() - began < 1, piece
 
 
 @settings(deadline=None, derandomize=True)

@@ -124,6 +124,13 @@ def make_key(page: Page) -> str:
     return command
 
 
+def open_menu(page: Page) -> None:
+    """On a phone, what the bar holds back."""
+    menu = page.locator(".bar .menu summary")
+    if menu.is_visible():
+        menu.click()
+
+
 def no_sideways_scroll(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
@@ -135,6 +142,7 @@ def test_from_the_link_to_a_deploy_that_appears_by_itself(
     program("curl")
     sign_in_first(page, served)
     expect(page.get_by_role("heading", name="No telemetry has arrived yet")).to_be_visible()
+    open_menu(page)
     page.get_by_role("link", name="Deploys", exact=True).click()
     expect(page.get_by_role("heading", name="No deploy has arrived yet")).to_be_visible()
     command = make_key(page)
@@ -172,9 +180,34 @@ def test_from_the_link_to_a_deploy_that_appears_by_itself(
     page.locator(".notice").get_by_role("button", name="Undo").first.click()
     assert served.rows("select count(*) from deploys where hidden_at is null") == [(1,)]
 
+    open_menu(page)
     page.get_by_role("button", name="Sign out").click()
     page.goto(f"{served.address}/p/default/deploys")
     expect(page).to_have_url(re.compile("/login"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("with_scripts", [True, False])
+def test_on_a_phone_every_page_is_in_the_menu(
+    served: Served, browser: Browser, with_scripts: bool
+) -> None:
+    context = browser.new_context(
+        java_script_enabled=with_scripts, viewport={"width": 390, "height": 800}
+    )
+    try:
+        page = context.new_page()
+        sign_in_first(page, served)
+        for name in ("Overview", "Deploys", "Endpoints", "Traces", "Errors", "Settings"):
+            link = page.get_by_role("navigation", name="Pages").get_by_role("link", name=name)
+            expect(link).to_be_hidden()
+            page.locator(".bar .menu summary").click()
+            expect(link).to_be_in_viewport(ratio=1)
+            link.click()
+            expect(page.locator(".bar [aria-current]")).to_have_text(name)
+        page.locator(".bar .menu summary").click()
+        expect(page.get_by_role("button", name="Sign out")).to_be_in_viewport(ratio=1)
+    finally:
+        context.close()
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from tests.web.deploy_rows import add_deploy
 from tests.web.hostile import HOSTILE_MARKUP
 
 TEN = START - START % (10 * MINUTE)
+STEPS = 24 * 6
 
 
 @pytest.fixture(scope="module")
@@ -129,14 +130,67 @@ def test_deploys_that_crowd_share_a_flag(server: Server, page: Page) -> None:
 def test_the_cursor_is_on_all_charts_and_tells_values(server: Server, page: Page) -> None:
     send_a_day(server)
     page.goto(f"{server.url}/p/default/")
-    x, y = place(page, 0.5)
+    # the step that begins in the middle of what is shown, at 21:00 yesterday
+    x, y = place(page, 0.5 + 0.5 / STEPS)
     page.mouse.move(x - 3, y)
     page.mouse.move(x, y)
-    # the middle of what is shown: 21:00 yesterday
     for chart, words in (("requests", "1"), ("errors", "0 %"), ("latency", "19.9 ms")):
         legend = page.locator(f"#chart-{chart} .legend")
         expect(legend).to_contain_text("21:00")
         expect(legend).to_contain_text(words)
+
+
+@pytest.mark.slow
+def test_what_came_after_a_deploy_is_drawn_after_its_line(server: Server, page: Page) -> None:
+    send_a_day(server)
+    # six minutes into the step that begins 12 hours before the end
+    add_deploy(server, deployed_at=TEN + 10 * MINUTE - 12 * HOUR + 6 * MINUTE)
+    page.goto(f"{server.url}/p/default/")
+    line = page.locator("#chart-latency .flag.line").bounding_box()
+    over = plot(page, "latency").bounding_box()
+    assert line is not None
+    assert over is not None
+
+    def place_of(step: int) -> float:
+        """Where the value of a step is drawn, by the dot that the cursor puts there."""
+        x, y = place(page, (step + 0.5) / STEPS)
+        page.mouse.move(x - 2, y)
+        page.mouse.move(x, y)
+        dot = page.locator("#chart-latency .u-cursor-pt").first.bounding_box()
+        assert dot is not None
+        return dot["x"] + dot["width"] / 2
+
+    width = over["width"] / STEPS
+    middle = over["x"] + over["width"] / 2
+    for step in (71, 72, 73):
+        expected = middle + (step - 72 + 0.5) * width
+        assert place_of(step) == pytest.approx(expected, abs=1)
+    assert place_of(71) < line["x"] < place_of(73)
+    assert abs(place_of(72) - line["x"]) <= width / 2
+
+
+@pytest.mark.slow
+def test_on_a_phone_legends_are_whole(server: Server, browser: Browser) -> None:
+    project = server.rows("select id from projects")[0]["id"]
+    calls = [Call(TEN - minute * MINUTE, 20_000_000) for minute in range(1, 60)]
+    server.run(server.running.context.database.write(insert_calls, calls, project))
+    context = open_context(browser, server)
+    page = context.new_page()
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"{server.url}/p/default/endpoints/1")
+    expect(page.locator("#chart-time .u-legend tr")).to_have_count(4)
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll(".chart .legend")].flatMap((legend) => {
+            const box = legend.getBoundingClientRect();
+            return [...legend.querySelectorAll("tr")].filter((row) => {
+                const its = row.getBoundingClientRect();
+                return its.right > box.right + 1 || its.bottom > box.bottom + 1;
+            }).map((row) => row.textContent);
+        })"""
+    )
+    assert cut == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    context.close()
 
 
 @pytest.mark.slow
@@ -183,7 +237,7 @@ def test_the_axis_is_in_the_viewers_zone(server: Server, browser: Browser, zone:
             [to_rfc3339(instant), zone],
         )
     )
-    x, y = place(page, (24 * 60 - 100) / (24 * 60))
+    x, y = place(page, (24 * 60 - 100 + 5) / (24 * 60))
     page.mouse.move(x - 3, y)
     page.mouse.move(x, y)
     deployed = page.locator(".markers li time").first.text_content() or ""

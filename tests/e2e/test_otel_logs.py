@@ -66,15 +66,14 @@ def test_lines_around_an_exception_do_not_keep_it_out(real_server: Server) -> No
 
 # the SDK tells `__main__.CardError` in a span and `CardError` in a log, and where an exception is
 # logged it has come through fewer frames: either is another fingerprint
-TOLD_TWICE = pytest.mark.xfail(reason="an exception is told again by its fingerprint alone")
 
 
 @pytest.mark.parametrize(
     "what",
     [
         "both",
-        pytest.param("renamed", marks=TOLD_TWICE),
-        pytest.param("deep", marks=TOLD_TWICE),
+        "renamed",
+        "deep",
     ],
 )
 def test_a_span_and_its_log_tell_one_exception(real_server: Server, what: str) -> None:

@@ -18,7 +18,12 @@ from miniapm.storage.errors.counts import (
     delete_error_counts_before,
     sum_counts,
 )
-from miniapm.storage.errors.find import ErrorFilter, find_groups, find_new_groups
+from miniapm.storage.errors.find import (
+    ErrorFilter,
+    find_groups,
+    find_groups_of_deploy,
+    find_new_groups,
+)
 from miniapm.storage.errors.groups import get_group, set_state
 from miniapm.storage.errors.occurrences import (
     KEPT_FIRST,
@@ -304,6 +309,44 @@ def test_new_groups_and_those_that_came_back(errors: Errors) -> None:
     assert names(env="production") == []
     assert names(env="staging", service="shop") == ["New"]
     assert names(service="web") == []
+
+
+def test_groups_of_a_deploy_are_new_in_its_env(errors: Errors) -> None:
+    deploy = make_deploy(id=7, deployed_at=START)
+    insert_row(errors.connection, deploy)
+    earlier, later = START - MINUTE, START + MINUTE
+    for name, env, at in (
+        ("Old", "production", earlier),
+        ("Old", "production", later),
+        ("FromStaging", "staging", earlier),
+        ("FromStaging", "production", later),
+        ("ElsewhereOnly", "staging", later),
+        ("First", "production", START),
+        ("Next", "production", START + HOUR),
+    ):
+        errors.record(make_occurrence(exception_class=name, env=env, happened_at=at))
+    errors.record(make_occurrence(exception_class="Other", service="web"))
+    errors.record(make_occurrence(exception_class="Foreign"), project_id=2)
+
+    def names(limit: int = 10) -> tuple[list[str], int]:
+        found = find_groups_of_deploy(errors.connection, deploy, START + HOUR, limit)
+        return [group.exception_class for group in found.groups], found.total
+
+    assert names() == (["First", "FromStaging"], 2)
+    assert names(1) == (["First"], 2)
+
+
+def test_groups_of_a_deploy_are_those_that_came_back_in_it(errors: Errors) -> None:
+    deploy = make_deploy(id=7, deployed_at=START + HOUR)
+    insert_row(errors.connection, deploy)
+    errors.record(make_occurrence())
+    errors.clock.move(MINUTE)
+    errors.say("resolved")
+    errors.record(make_occurrence(happened_at=START + 2 * HOUR))
+    found = find_groups_of_deploy(errors.connection, deploy, START + DAY, 10)
+    assert [group.id for group in found.groups] == [errors.group().id]
+    errors.say("ignored")
+    assert find_groups_of_deploy(errors.connection, deploy, START + DAY, 10).total == 0
 
 
 def test_deleting_goes_in_steps_and_leaves_groups(errors: Errors) -> None:

@@ -10,6 +10,7 @@ from miniapm.domain.ids import IdMaker
 from miniapm.domain.retention import Lifetimes, find_cut_offs
 from miniapm.domain.spans.ids import to_batch_id
 from miniapm.domain.spans.values import OTHER
+from miniapm.exceptions import NotFound
 from miniapm.storage.audit import Act
 from miniapm.storage.connection import Connection, scalar, transaction
 from miniapm.storage.deploys.rows import insert_row
@@ -334,10 +335,12 @@ def test_a_deleted_project_takes_its_telemetry_along_and_no_other_s(
     recorder.flush()
     connection.execute("delete from refusals")
     assert sweep(connection, GoneProjects()).removed == {}
+    recorder.record([SentSpan(make_trace_id(99), clock())], 1)
     with transaction(connection):
         delete_project(connection, Act("ann", START, IdMaker(clock)), "shop")
+    with pytest.raises(NotFound):
+        recorder.record([SentSpan(make_trace_id(100), clock())], 1)
     # a flush that was about to happen, and a deletion that was broken off
-    recorder.record([SentSpan(make_trace_id(99), clock())], 1)
     recorder.flush()
     broken_off = Sweep([GoneProjects()])
     for _ in range(3):

@@ -1,17 +1,19 @@
 """The bodies of a trace, found by scanning, and erasing one."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from miniapm.clock import HOUR, MINUTE
 from miniapm.domain.otlp.stored import find_trace_ids, read_spans
 from miniapm.storage.connection import Connection
-from miniapm.storage.spans import traces
 from miniapm.storage.spans.traces import (
     DeletedTrace,
     delete_trace,
     find_batches,
-    find_bodies,
+    find_batches_near,
     find_trace_entries,
+    read_bodies,
 )
 from tests import otlp
 from tests.conftest import FakeClock
@@ -30,10 +32,13 @@ def count_rows(connection: Connection, table: str) -> int:
     return int(connection.execute(f"select count(*) from {table}").fetchone()[0])
 
 
-def names_of(connection: Connection, trace_id: str, near_id: int | None = None) -> list[str]:
+def names_of(connection: Connection, trace_id: str, ids: Sequence[int] | None = None) -> list[str]:
+    """The spans of a trace in these batches, or in all, oldest first."""
     wanted = bytes.fromhex(trace_id)
-    bodies = find_bodies(connection, 1, wanted, near_id).bodies
-    return [span.name for stored in bodies for span in read_spans(stored, wanted, 100)]
+    ids = find_batches(connection, 1, wanted)[::-1] if ids is None else ids
+    page = read_bodies(connection, 1, ids, 10**9)
+    assert page.batches == len(ids)
+    return [span.name for _, stored in page.bodies for span in read_spans(stored, wanted, 100)]
 
 
 def test_a_trace_is_gathered_from_batches_of_both_encodings(
@@ -45,46 +50,68 @@ def test_a_trace_is_gathered_from_batches_of_both_encodings(
     recorder.record([SentSpan(FIRST, START, "foreign")], project_id=2)
     recorder.record([SentSpan(THIRD, START, "third")])
     assert names_of(connection, FIRST) == ["web", "call"]
-    found = find_bodies(connection, 1, bytes.fromhex(FIRST))
-    assert (len(found.ids), found.is_all) == (2, True)
-    assert find_trace_ids(found.bodies[0], FIRST[:8], 10) == [FIRST]
+    ids = find_batches(connection, 1, bytes.fromhex(FIRST))
+    assert len(ids) == 2
+    [(_, stored)] = read_bodies(connection, 1, ids[:1], 1).bodies
+    assert find_trace_ids(stored, FIRST[-8:], 10) == [FIRST]
     assert names_of(connection, make_trace_id(99)) == []
-    assert find_bodies(connection, 1, b"\x99" * 16).is_all
 
 
-def test_a_prefix_is_found_where_ids_begin_and_nowhere_else(
+def test_a_tail_is_found_where_ids_end_and_nowhere_else(
     connection: Connection, recorder: Recorder
 ) -> None:
-    recorder.record([SentSpan("0102030405060708" * 2, START), SentSpan("0506" * 8, START)])
-    assert len(find_batches(connection, 1, bytes.fromhex("01020304"))) == 1
-    # the bytes stand in the list of prefixes, but not as one
-    assert find_batches(connection, 1, bytes.fromhex("03040506")) == []
+    recorder.record([SentSpan("0102030405060708" * 2, START), SentSpan("0a0b" * 8, START)])
+    assert len(find_batches(connection, 1, bytes.fromhex("05060708"))) == 1
+    assert find_batches(connection, 1, bytes.fromhex("01020304")) == []
+    # the bytes stand in the list of tails, but not as one
+    assert find_batches(connection, 1, bytes.fromhex("07080a0b")) == []
 
 
-def test_a_hint_narrows_the_search(
+@pytest.mark.parametrize("beginning", ["0" * 16, "68ff1234"])
+def test_ids_that_begin_alike_are_told_apart(
+    connection: Connection, recorder: Recorder, beginning: str
+) -> None:
+    """64-bit ids are padded with zeros, those of X-Ray begin with the second."""
+    ids = [beginning + f"{n * 2654435761 % 2**32:08x}".rjust(32 - len(beginning), "7")
+           for n in range(1, 20)]  # fmt: skip
+    for trace_id in ids:
+        recorder.record([SentSpan(trace_id, START, trace_id)])
+    for trace_id in ids:
+        assert len(find_batches(connection, 1, bytes.fromhex(trace_id))) == 1
+        assert names_of(connection, trace_id) == [trace_id]
+
+
+def test_what_arrived_near_an_entry_comes_first(
     connection: Connection, recorder: Recorder, clock: FakeClock
 ) -> None:
-    recorder.record([SentSpan(FIRST, START, "early")])
+    for name in ("first", "second", "third"):
+        recorder.record([SentSpan(FIRST, START, f"{name} {n}") for n in range(3)])
+        clock.move(MINUTE)
     clock.move(HOUR)
     recorder.record([SentSpan(FIRST, START, "late")])
-    early, late = find_batches(connection, 1, bytes.fromhex(FIRST))
-    assert names_of(connection, FIRST, late) == ["late"]
-    assert names_of(connection, FIRST, early) == ["early"]
-    assert not find_bodies(connection, 1, bytes.fromhex(FIRST), late).is_all
-    # a hint that leads nowhere is no hint
-    assert names_of(connection, FIRST, late + (late - early) * 5) == ["early", "late"]
+    wanted = bytes.fromhex(FIRST)
+    late, third, second, first = find_batches(connection, 1, wanted)
+    for entry_id in (second, second + 1, second + 2):
+        assert find_batches_near(connection, 1, wanted, entry_id)[0] == second
+        assert set(find_batches_near(connection, 1, wanted, entry_id)) == {first, second, third}
+    assert find_batches_near(connection, 1, wanted, late) == [late]
+    # its own batch is looked through whatever its tails are
+    assert find_batches_near(connection, 1, b"\x99" * 16, third + 2) == [third]
+    assert find_batches_near(connection, 2, wanted, third) == []
 
 
-def test_what_is_read_of_a_trace_is_bounded(
-    connection: Connection, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bodies_are_read_up_to_a_bound(connection: Connection, recorder: Recorder) -> None:
     for number in range(4):
         recorder.record([SentSpan(FIRST, START + number, f"s{number}")])
-    monkeypatch.setattr(traces, "MOST_BODIES", 3)
-    found = find_bodies(connection, 1, bytes.fromhex(FIRST))
-    assert (len(found.ids), len(found.bodies), found.is_all) == (4, 3, False)
-    monkeypatch.setattr(traces, "MOST_BYTES", 1)
-    assert len(find_bodies(connection, 1, bytes.fromhex(FIRST)).bodies) == 1
+    ids = find_batches(connection, 1, bytes.fromhex(FIRST))
+    page = read_bodies(connection, 1, ids, 1)
+    assert (page.batches, [batch_id for batch_id, _ in page.bodies]) == (1, ids[:1])
+    assert page.opened_bytes == len(page.bodies[0][1].open())
+    assert read_bodies(connection, 1, ids, page.opened_bytes * 2).batches == 2
+    # a batch that went since its id was read
+    page = read_bodies(connection, 1, [ids[0] + 1, *ids], 10**9)
+    assert (page.batches, len(page.bodies)) == (5, 4)
+    assert read_bodies(connection, 2, ids, 10**9).bodies == []
 
 
 def test_the_entries_of_a_trace(connection: Connection, recorder: Recorder) -> None:

@@ -49,7 +49,7 @@ def insert_entries(connection: Connection, project_id: int, entries: list[Entry]
         format="requests",
         body=b"",
         digest=b"",
-        prefixes=b"",
+        tails=b"",
         span_count=len(entries),
         started_at=min(entry.started_at for entry in entries),
         ended_at=max(entry.started_at + entry.duration_us for entry in entries),

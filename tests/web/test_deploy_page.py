@@ -5,7 +5,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from miniapm.clock import MINUTE, SECOND
+from miniapm.clock import MINUTE, SECOND, to_rfc3339
 from miniapm.domain.deploys.repositories import read_repository
 from miniapm.domain.deploys.values import Commit
 from tests import factories
@@ -392,3 +392,59 @@ def test_shas_are_quoted_in_links() -> None:
     assert repository is not None
     assert repository.commit_link("../x?y") == "https://github.com/a/b/commit/..%2Fx%3Fy"
     assert repository.compare_link("a", "a") is None
+
+
+def post_error(server: Server, name: str, at: int, **fields: object) -> None:
+    answer = server.http.post(
+        "/ingest/errors",
+        json={"exception_class": name, "message": "m", "timestamp": to_rfc3339(at), **fields},
+        headers={"authorization": f"Bearer {server.make_key(service='shop')}"},
+    )
+    assert answer.status_code == 202, answer.text
+
+
+def test_new_errors_are_those_until_the_next_live_deploy(server: Server) -> None:
+    first = add_deploy(server, deployed_at=START - 60 * MINUTE)
+    add_deploy(server, deployed_at=START - 40 * MINUTE, status="failed")
+    second = add_deploy(server, deployed_at=START - 30 * MINUTE)
+    third = add_deploy(server, deployed_at=START - 10 * MINUTE)
+    post_error(server, "Old", START - 90 * MINUTE)
+    post_error(server, "Old", START - 20 * MINUTE)
+    post_error(server, "New", START - 20 * MINUTE)
+    post_error(server, "Latest", START)
+    post_error(server, "Elsewhere", START, env="staging")
+    browser = server.sign_in()
+
+    def new(deploy_id: int) -> list[str]:
+        section = show(browser, deploy_id).one("section.new-errors")
+        return [link.text for link in section.select("li a")] or [section.one("p").text]
+
+    assert new(first.id) == ["No new errors."]
+    assert new(second.id) == ["New"]
+    assert new(third.id) == ["Latest"]
+    section = show(browser, second.id).one("section.new-errors")
+    [group] = server.rows("select id from error_groups where exception_class = 'New'")
+    assert section.one("li a")["href"] == f"/p/default/errors/{group['id']}"
+    assert section.one("h2 .count").text == "1"
+
+
+def test_without_telemetry_or_live_there_is_no_word_of_errors(server: Server) -> None:
+    deploy = add_deploy(server, deployed_at=START - MINUTE)
+    browser = server.sign_in()
+    assert show(browser, deploy.id).select("section.new-errors") == []
+    post_error(server, "New", START)
+    failed = add_deploy(server, deployed_at=START - MINUTE, status="failed")
+    assert show(browser, failed.id).select("section.new-errors") == []
+
+
+def test_of_many_new_errors_ten_are_shown(server: Server) -> None:
+    deploy = add_deploy(server, deployed_at=START - MINUTE)
+    for n in range(12):
+        post_error(server, f"E{n}", START)
+    section = show(server.sign_in(), deploy.id).one("section.new-errors")
+    assert len(section.select("li")) == 10
+    assert section.one("h2 .count").text == "12"
+    more = section.select("p a")[-1]
+    assert more.text == "2 more"
+    listed = parse_html(server.sign_in().get(more["href"]).text)
+    assert len(listed.select("table.errors tbody tr")) == 12

@@ -46,6 +46,20 @@ def test_the_charts_have_its_figures_alone(server: Server) -> None:
     assert page.one("figure#chart-requests span.summary").text == "10 in all"
 
 
+def test_all_charts_end_with_the_same_step(server: Server) -> None:
+    server.clock.instant = TEN + MINUTE
+    add_entries(server, [make_entry(started_at=TEN - MINUTE), make_entry(started_at=TEN)])
+    browser = server.sign_in()
+
+    def lasts() -> list[str]:
+        charts = show(browser).select("figure.chart")
+        return [chart.select("tbody time")[-1]["datetime"] for chart in charts]
+
+    assert lasts() == [to_rfc3339(TEN - 10 * MINUTE)] * 4
+    server.clock.move(4 * MINUTE)
+    assert lasts() == [to_rfc3339(TEN)] * 4
+
+
 def test_only_deploys_of_its_service_and_env_are_marked(server: Server) -> None:
     add_entries(server, [make_entry(started_at=START - HOUR)])
     own = add_deploy(server, deployed_at=START - HOUR)

@@ -148,6 +148,21 @@ def test_the_change_since_the_deploy_with_the_calls_behind_it(server: Server) ->
         assert word not in page.one("main").text
 
 
+def test_a_change_of_little_is_not_made_much_of(server: Server) -> None:
+    add_deploy(server, deployed_at=START - HOUR, version="v2")
+    calls = (("slight", 7_000, 4_000), ("much", 7_000, 13_000))
+    for name, before, since in calls:
+        send(server, [Call(START - 90 * MINUTE, before, name)] * 55)
+        send(server, [Call(START - 30 * MINUTE, since, name)] * 55)
+    page = show(server.sign_in())
+    slight = {
+        row.one("a").text: row.select("td")[-1].attributes.get("class")
+        for row in page.select("table.endpoints tbody tr")
+    }
+    assert slight == {"slight": "slight", "much": None}
+    assert "less than 5 ms are grey" in page.one("section.notes").text
+
+
 @pytest.mark.parametrize(
     ("share", "words"),
     [

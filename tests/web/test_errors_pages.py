@@ -175,6 +175,30 @@ def test_the_page_of_an_error(server: Server) -> None:
     assert article.select("form") == []
 
 
+def test_a_commit_is_no_version(server: Server) -> None:
+    sha = "c0ffee12" * 5
+    article = look(server.sign_in("viewer"), f"/{add_error(server, git_sha=sha)}")
+    names = [name.text for name in article.select("#occurrence dl.fields dt")]
+    assert names == ["Environment", "Commit"]
+    assert article.select("#occurrence dl.fields dd")[1].text == sha
+    assert article.one(".releases th[scope=row] code").text == "c0ffee1"
+
+
+def test_a_step_that_has_just_begun_does_not_look_like_the_end(server: Server) -> None:
+    server.clock.instant = START - START % (10 * MINUTE) + MINUTE
+    for at in (server.clock() - 9 * MINUTE, server.clock() - 8 * MINUTE, server.clock()):
+        group_id = add_error(server, at=at)
+    browser = server.sign_in("viewer")
+
+    def counts() -> list[str]:
+        rows = look(browser, f"/{group_id}").select("#chart-occurrences tbody tr")
+        return [row.select("td")[1].text for row in rows][-2:]
+
+    assert counts() == ["0", "2"]
+    server.clock.move(5 * MINUTE)
+    assert counts() == ["2", "1"]
+
+
 def test_older_and_newer_occurrences(server: Server) -> None:
     for n in range(3):
         server.clock.move(MINUTE)

@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 from miniapm.clock import DAY, HOUR, MINUTE, to_rfc3339
+from miniapm.web.snippets import write_telemetry_setup
 from tests.conftest import Server
 from tests.factories import START
 from tests.traffic import Call, insert_calls
@@ -142,6 +143,8 @@ def test_the_slowest_endpoints_lead_to_their_pages(server: Server) -> None:
     page = show(server.sign_in(), "?env=production")
     rows = page.select("table.figures tbody tr")
     assert [row.one("a").text for row in rows] == ["GET /slow", "GET /fast"]
+    hint = page.one("section[aria-labelledby=slowest] p.hint").text
+    assert hint == "By p95; those with fewer than 5 requests come last."
     assert [row.select("td")[0].text for row in rows] == ["91 ms", "20 ms"]
     numbers = {r["name"]: r["id"] for r in server.rows("select id, name from endpoints")}
     link = rows[0].one("a")["href"]
@@ -197,7 +200,7 @@ def test_no_requests_in_a_time_is_said_and_not_drawn(server: Server) -> None:
 def test_the_empty_state_has_settings_and_a_command_with_the_real_host(server: Server) -> None:
     page = show(server.sign_in())
     setup, command = (each.raw_text for each in page.select("pre.command code"))
-    assert f"export OTEL_EXPORTER_OTLP_ENDPOINT={server.url}\n" in setup
+    assert setup == write_telemetry_setup(server.url, "default")
     assert f"{server.url}/ingest/requests" in command
     assert page.one("div.overview")["data-poll"] == "5"
     assert page.select("figure") == []
@@ -261,3 +264,9 @@ def test_a_full_page_is_small(server: Server) -> None:
         add_deploy(server, deployed_at=TEN - number * 20 * MINUTE)
     answer = server.sign_in().get(PAGE)
     assert len(answer.content) < 80_000
+
+
+def test_without_javascript_it_says_where_the_numbers_are(server: Server) -> None:
+    send(server, [Call(TEN - HOUR)])
+    words = show(server.sign_in()).one("div.charts noscript").text
+    assert words == "Charts need JavaScript; the table under each has the same numbers."

@@ -352,6 +352,31 @@ def test_it_takes_a_large_body_in_small_chunks(server: Server) -> None:
         assert json.loads(answer.body)["body"] == "x" * 100_000
 
 
+def test_it_takes_only_so_many_small_chunks() -> None:
+    with serve(small_chunk_count=1_000) as server, server.connect() as client:
+        client.send(b"POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+        client.send(b"1\r\nx\r\n" * 1_001)
+        answer = client.read_answer()
+        assert (answer.status, answer.error) == (400, "invalid")
+        assert client.read_close() == b""
+
+
+@pytest.mark.parametrize(
+    ("limits", "piece"),
+    [
+        ({"unread_bytes": 100_000}, b"1000\r\n" + b"x" * 4096 + b"\r\n"),
+        ({"unread_chunk_count": 100}, b"1\r\nx\r\n"),
+    ],
+)
+def test_it_does_not_read_for_ever_what_is_answered(limits: dict[str, int], piece: bytes) -> None:
+    with serve(**limits, linger_bytes=50_000) as server, server.connect() as client:
+        client.send(b"POST /refuse HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+        assert client.read_answer().status == 413
+        with pytest.raises(OSError, match=r"reset|Broken pipe"):
+            for _ in range(10_000):
+                client.send(piece * 100)
+
+
 def test_it_discards_a_bounded_amount_after_a_refusal() -> None:
     with serve(linger_bytes=100_000) as server, server.connect() as client:
         client.send(b"GET / HTTP/1.1\r\nX: " + b"a" * 40_000)

@@ -10,10 +10,11 @@ import pytest
 
 from miniapm.clock import SECOND
 from miniapm.domain.keys import READ
+from miniapm.domain.scrubbing import make_scrubber
 from miniapm.exceptions import Invalid
 from miniapm.storage.connection import Connection
 from miniapm.storage.refusals import KEPT_PER_PROJECT, Refusal, find_refusals, insert_refusal
-from miniapm.web.refusals import KEPT_PER_SECOND, mask_secrets
+from miniapm.web.refusals import KEPT_PER_SECOND, describe_body
 from tests import factories
 from tests.conftest import Server
 
@@ -117,39 +118,85 @@ def test_a_flood_of_strangers_hides_no_refusal_of_a_project(server: Server) -> N
 @pytest.mark.parametrize(
     ("body", "kept"),
     [
-        (b'{"a": "proj_abcDEF123"}', b'{"a": "***"}'),
-        (b'{"password": "a b c", "b": 1}', b'{"password": ***, "b": 1}'),
-        (b'{"api_key":"x","API-KEY":"y"}', b'{"api_key":***,"API-KEY":***}'),
-        (b"{'db_secret': 'x y'}", b"{'db_secret': ***}"),
-        (b"token=abc&git_sha=1", b"token=***&git_sha=1"),
-        (b"Authorization: Bearer abc.def", b"Authorization: ***"),
-        (b'{"authorization": "Bearer abc def"}', b'{"authorization": ***}'),
-        (b'{"url": "https://bot:hunter2@git.example/x"}', b'{"url": "https://***git.example/x"}'),
-        (b'{"token": "cut sho', b'{"token": ***'),
-        (b'{"password": "a\\"b c", "b": 1}', b'{"password": ***, "b": 1}'),
-        (b'{"client_secrets": ["a", "b"], "b": 1}', b'{"client_secrets": ***, "b": 1}'),
-        (b'{"Set-Cookie": "sid=1", "PWD": "/x"}', b'{"Set-Cookie": ***, "PWD": ***}'),
-        (b'{"private_key": "-----BEGIN"}', b'{"private_key": ***}'),
-        (b'{"git_sha": "abc", "tokens_used": 5}', b'{"git_sha": "abc", "tokens_used": ***}'),
+        (b'{"a": "proj_abcDEF123"}', b'{"a": "[masked]"}'),
+        (b'{"password": "a b c", "b": 1}', b'{"password": [masked], "b": 1}'),
+        (b'{"api_key":"x","API-KEY":"y"}', b'{"api_key":[masked],"API-KEY":[masked]}'),
+        (b"{'db_secret': 'x y'}", b"{'db_secret': [masked]}"),
+        (b"token=abc&git_sha=1", b"token=[masked]&git_sha=1"),
+        (b"Authorization: Bearer abc.def", b"Authorization: [masked]"),
+        (b'{"authorization": "Bearer abc def"}', b'{"authorization": [masked]}'),
+        (
+            b'{"url": "https://bot:hunter2@git.example/x"}',
+            b'{"url": "https://[masked]@git.example/x"}',
+        ),
+        (b'{"token": "cut sho', b'{"token": [masked]'),
+        (b'{"password": "a\\"b c", "b": 1}', b'{"password": [masked], "b": 1}'),
+        (b'{"client_secrets": ["a", "b"], "b": 1}', b'{"client_secrets": [masked], "b": 1}'),
+        (b'{"Set-Cookie": "sid=1", "PWD": "/x"}', b'{"Set-Cookie": [masked], "PWD": [masked]}'),
+        (b'{"private_key": "-----BEGIN"}', b'{"private_key": [masked]}'),
+        (b'{"git_sha": "abc", "tokens_used": 5}', b'{"git_sha": "abc", "tokens_used": [masked]}'),
         (b'{"git_sha": "abc", "description": "t"}', b'{"git_sha": "abc", "description": "t"}'),
     ],
 )
 def test_credentials_are_masked(body: bytes, kept: bytes) -> None:
-    masked = mask_secrets(body)
+    masked = describe_body(body, b"application/json", make_scrubber())
     assert b"abc def" not in masked
     assert masked == kept
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"key":"password","value":{"stringValue":"s3cr3t"}}',
+        b'{ "value": {"arrayValue": {"values": [{"stringValue": "s3cr3t"}]}}, "key": "token" }',
+        b'{"a": "'
+        + b"x" * 2000
+        + b'", "b": [{"value": "s3cr3t'
+        + b"y" * 30
+        + b'", "key": "token"}]}',
+    ],
+)
+def test_attributes_of_telemetry_are_masked(server: Server, body: bytes) -> None:
+    assert post(server, server.make_key(), body).status_code == 400
+    [row] = refusals(server)
+    assert b"s3cr3t" not in row["body"]
+    assert b"[masked]" in row["body"]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "kept"),
+    [
+        (
+            "application/x-protobuf",
+            b"\n\x06secret" * 200,
+            b"(1,600 bytes of application/x-protobuf)",
+        ),
+        ("application/x-protobuf", b"plain", b"(5 bytes of application/x-protobuf)"),
+        ("application/json", b"\x1f\x8b\x08secret", b"(9 bytes of application/json)"),
+        ("<b>", b"\n\x06secret", b"(8 bytes of data that is not text)"),
+        ("text/plain", "\u20ac".encode() * 1000, "\u20ac".encode() * 1000),
+    ],
+)
+def test_bodies_that_are_no_text_are_told_and_not_kept(
+    server: Server, content_type: str, body: bytes, kept: bytes
+) -> None:
+    headers = {"Authorization": f"Bearer {server.make_key()}", "Content-Type": content_type}
+    assert server.http.post("/ingest/deploys", content=body, headers=headers).status_code == 400
+    [row] = refusals(server)
+    assert row["body"] == kept[:2048]
+
+
 MASK_LARGE_BODIES = """
-from miniapm.web.refusals import mask_secrets
-for piece in (b"a", b"token", b"://", b"token=Bearer ", b"'"):
-    mask_secrets(piece * 50_000)
+from miniapm.domain.scrubbing import make_scrubber
+mask = make_scrubber().scrub_text
+for piece in ("a", "token", "://", "token=Bearer ", "'"):
+    mask(piece * 50_000)
 print("masked")
 """
 
 
 def test_masking_grows_with_what_is_sent_and_no_faster() -> None:
-    # a mask that looked ahead from every place would take hours for bodies of this size
+    # a mask that looked ahead from every place would take hours for texts of this size
     done = subprocess.run(
         [sys.executable, "-c", MASK_LARGE_BODIES], capture_output=True, text=True, timeout=60
     )

@@ -9,6 +9,7 @@ from miniapm.clock import DAY, HOUR
 from miniapm.domain.keys import DEFAULT_SCOPES, SCOPES, looks_like_key
 from miniapm.storage.audit import Act, note
 from miniapm.storage.refusals import Refusal, insert_refusal
+from miniapm.web.snippets import write_telemetry_setup
 from tests import factories
 from tests.conftest import Server
 from tests.factories import START
@@ -69,7 +70,7 @@ def test_the_page_of_a_new_key_has_it_in_every_snippet(server: Server) -> None:
     answer = make_key(server.sign_in())
     page = parse_html(answer.text)
     secret = page.one("code#secret").text
-    parts = page.select("details")
+    parts = page.select(".snippets details")
     assert len(parts) == 9
     for part in parts:
         assert secret in part.text
@@ -78,6 +79,24 @@ def test_the_page_of_a_new_key_has_it_in_every_snippet(server: Server) -> None:
         assert "miniapm.example" not in part.text
     # whoever follows a link from there takes no secret along
     assert [a["href"] for a in page.select("a") if secret in a["href"]] == []
+
+
+def test_telemetry_is_set_up_for_the_project_or_for_the_key(server: Server) -> None:
+    browser = server.sign_in()
+    section = settings_of(browser).one("section#send-telemetry")
+    assert section.one("pre code").raw_text == write_telemetry_setup(server.url, "default")
+    assert "opentelemetry-instrument" in section.text
+    answer = make_key(browser, env="staging", service="worker")
+    secret = secret_of(answer)
+    [setup] = [
+        code.raw_text
+        for code in parse_html(answer.text).select("pre.command code")
+        if "OTEL_" in code.raw_text
+    ]
+    expected = write_telemetry_setup(server.url, "worker", "staging")
+    assert setup == f"export MINIAPM_API_KEY={secret}\n{expected}"
+    assert "deployment.environment.name=staging," in setup
+    assert "OTEL_" not in make_key(browser, scope=["read"]).text
 
 
 def test_a_key_stands_for_an_environment_and_a_service(server: Server) -> None:

@@ -18,6 +18,7 @@ from miniapm.web.snippets import (
     Snippet,
     list_error_snippets,
     list_snippets,
+    write_telemetry_setup,
 )
 from tests.conftest import Server
 from tests.web.markup import parse_html
@@ -432,3 +433,29 @@ def test_the_command_of_the_empty_list_of_errors_records_one(
     assert done.stdout.endswith("202\n")
     [row] = server.rows("select culprit from error_groups")
     assert row == {"culprit": "app/users.rb in find"}
+
+
+@pytest.mark.parametrize(
+    ("service", "env", "expected"),
+    [
+        ("shop", None, ("shop", "production")),
+        ("it's $HOME", "a b,c=$(x)", ("it's $HOME", "a%20b%2Cc%3D%24%28x%29")),
+    ],
+)
+def test_a_shell_reads_the_environment_of_telemetry(
+    program: Program, service: str, env: str | None, expected: tuple[str, str]
+) -> None:
+    script = write_telemetry_setup("https://apm.example.com", service, env) + "\nenv\n"
+    done = run(program("sh"), "-eu", "-s", env={"MINIAPM_API_KEY": "proj_x"}, stdin=script)
+    assert done.returncode == 0, done.stderr
+    found = dict(line.split("=", 1) for line in done.stdout.splitlines() if "OTEL_" in line)
+    assert found == {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "https://apm.example.com",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        "OTEL_EXPORTER_OTLP_HEADERS": "Authorization=Bearer proj_x",
+        "OTEL_SERVICE_NAME": expected[0],
+        "OTEL_RESOURCE_ATTRIBUTES": (
+            f"deployment.environment.name={expected[1]},service.version=v1.2.3"
+        ),
+        "OTEL_METRICS_EXPORTER": "none",
+    }

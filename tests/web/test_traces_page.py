@@ -7,11 +7,10 @@ from miniapm.clock import HOUR, MINUTE, SECOND, to_rfc3339
 from tests import factories
 from tests.conftest import Server
 from tests.factories import START
-from tests.otlp import Group
 from tests.web.entry_rows import add_entries, make_entry
 from tests.web.hostile import HOSTILE_TEXTS
 from tests.web.markup import Element, parse_html
-from tests.web.trace_bodies import ROOT, TRACE, make_shop, make_span, send
+from tests.web.trace_bodies import TRACE, make_shop, send
 
 PAGE = "/p/default/traces"
 
@@ -160,20 +159,6 @@ def test_a_whole_id_leads_to_the_trace(server: Server) -> None:
         answer = browser.get(PAGE, params={"trace": text, "env": "production"})
         assert answer.status_code == 303, text
         assert answer.headers["location"] == f"{PAGE}/{TRACE}?env=production"
-
-
-def test_a_beginning_of_an_id_finds_its_traces(server: Server) -> None:
-    others = [TRACE[:9] + f"{n}" * 23 for n in range(2)]
-    spans = [make_span(span_id=ROOT, trace_id=bytes.fromhex(other)) for other in others]
-    send(server, Group(spans), as_json=True)
-    browser = server.sign_in()
-    for length, expected in ((8, 2), (9, 2), (31, 1)):
-        page = show(browser, f"?trace={others[1][:length]}")
-        links = [link["href"] for link in page.select("section.found a")]
-        assert len(links) == expected
-        assert f"{PAGE}/{others[1]}" in links
-    page = show(browser, "?trace=ffffffff")
-    assert "There is none" in page.one("section.found").text
 
 
 @pytest.mark.parametrize(

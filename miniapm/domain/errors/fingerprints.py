@@ -38,7 +38,7 @@ def identify(exception_class: str, message: str, backtrace: tuple[str, ...]) -> 
         if found is not None:
             return found
     folded = fold(message.partition("\n")[0][:_LONGEST_MESSAGE])
-    return Identity(_hash((exception_class, folded)), "")
+    return Identity(_hash((short_class(exception_class), folded)), "")
 
 
 # a storm sends one stack trace again and again; a few megabytes at most
@@ -49,8 +49,13 @@ def _identify_by_frames(exception_class: str, backtrace: tuple[str, ...]) -> Ide
         return None
     own = [frame for frame in frames if frame.is_own]
     counted = (own or frames)[:FRAMES_COUNTED]
-    parts = [exception_class, *(_describe(frame) for frame in counted)]
+    parts = [short_class(exception_class), *(_describe(frame) for frame in counted)]
     return Identity(_hash(parts), counted[0].place)
+
+
+def short_class(exception_class: str) -> str:
+    """The class without its module, which log records leave out and span events tell."""
+    return exception_class.rpartition(".")[2] or exception_class
 
 
 def fold(text: str) -> str:

@@ -2,7 +2,7 @@
 frame, and whether it is the application's own code."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 
@@ -25,21 +25,23 @@ class Frame(NamedTuple):
 _Reader = Callable[[Sequence[str], int, str], Frame | None]
 _Settler = Callable[[list[Frame]], list[Frame]]
 
+_LONGEST_LINE = 1_500
 _PYTHON = re.compile(r'[\s|+]*File "([^"]{1,1000})", line (\d{1,9})(?:, in (.{1,300}))?')
+# What repeats in these three gives nothing back: names of hundreds of dots must not be tried at
+# every one of them.
 _JAVA = re.compile(
-    r"\s*at (?:[\w.@-]*/){0,2}([\w$.<>/]{1,400})\.([\w$<>]{1,200})"
+    r"\s*+at (?:[\w.@-]*+/){0,2}+([\w$.<>/]{3,600}+)"
     r"\(([\w$.-]{1,200}\.(?:java|kt|scala|groovy|clj)(?::(\d{1,9}))?|Native Method|Unknown Source"
     r"|<generated>)\)"
 )
 _DOTNET = re.compile(
-    r"\s*at ([\w.`<>+\[\]]{1,400}\.[\w.`<>|]{1,200})\([^)]{0,1000}\)"
-    r"(?: in (.{1,500}):line (\d{1,9}))?\s*"
+    r"\s*+at ([\w.`<>+|\[\]]{3,600}+)\([^)]{0,1000}+\)(?: in (.{1,500}):line (\d{1,9}))?\s*+"
 )
 _NODE = re.compile(
-    r"\s*at (?:async )?(?:(?:new )?([^()\s]{1,300}(?: \[as [^\]]{1,100}\])?) )?"
-    r"\(?((?:file://|https?://|webpack[\w-]*://|node:|[/\w.@<~-]|[A-Za-z]:\\)[^()\s]{0,1000}?)"
-    r"(?::(\d{1,9}))?(?::\d{1,9})?\)?\s*"
+    r"\s*+at (?:async )?(?:(?:new )?([^()\s]{1,300}+(?: \[as [^\]]{1,100}+\])?) )?"
+    r"\(?([/\w.@<~-][^()\s]{0,1000}+)\)?\s*+"
 )
+_NODE_POSITION = re.compile(r"(?::(\d{1,9}))?(?::\d{1,9})?\Z")
 _FIREFOX = re.compile(
     r"\s*([^@\s]{0,300})@((?:https?|file|webpack\S{0,20})://\S{1,1000}?):(\d{1,9}):\d{1,9}"
 )
@@ -77,11 +79,24 @@ def find_frames(lines: Sequence[str]) -> list[Frame]:
     Where several exceptions are chained, those of the one that was reported come first.
     """
     for read, settle in _LANGUAGES:
-        found = (read(lines, position, line) for position, line in enumerate(lines))
-        frames = [frame for frame in found if frame is not None]
+        frames = list(_read_all(read, lines))
         if frames:
             return settle(frames)
     return []
+
+
+def _read_all(read: _Reader, lines: Sequence[str]) -> Iterator[Frame]:
+    """Each different line is read once; Go tells the function of a frame in the line above it."""
+    known: dict[tuple[str, str], Frame | None] = {}
+    above = ""
+    for position, line in enumerate(lines):
+        if (above, line) not in known:
+            is_read = len(line) <= _LONGEST_LINE
+            known[above, line] = read(lines, position, line) if is_read else None
+        frame = known[above, line]
+        if frame is not None:
+            yield frame._replace(position=position)
+        above = line
 
 
 def _read_python(lines: Sequence[str], position: int, line: str) -> Frame | None:
@@ -93,16 +108,33 @@ def _read_at(lines: Sequence[str], position: int, line: str) -> Frame | None:
     """Java, JavaScript and .NET all begin with `at`."""
     if not line.lstrip().startswith("at "):
         return None
-    if match := _JAVA.match(line):
-        name = f"{match[1]}.{match[2]}"
-        return _make(position, match[1], match[2], match[4], not _FOREIGN_PACKAGE.match(name))
+    has_call = "(" in line
+    if has_call and (match := _JAVA.match(line)):
+        holder, dot, method = match[1].rpartition(".")
+        if dot and holder and method and "/" not in method:
+            is_own = not _FOREIGN_PACKAGE.match(match[1])
+            return _make(position, holder, method, match[3], is_own)
     if match := _NODE.fullmatch(line):
-        if match[3] is not None or match[2] in ("<anonymous>", "native"):
-            return _make(position, match[2], match[1] or "", match[3])
-    if match := _DOTNET.fullmatch(line):
+        file, number = _split_position(match[2])
+        if number is not None or file in ("<anonymous>", "native"):
+            return _make(position, file, match[1] or "", number)
+    if has_call and (match := _DOTNET.fullmatch(line)) and _has_method(match[1]):
         is_own = not _FOREIGN_PACKAGE.match(match[1])
         return _make(position, match[2] or match[1], match[1], match[3], is_own)
     return None
+
+
+def _has_method(name: str) -> bool:
+    """Whether the dotted `name` of .NET ends with that of a method."""
+    holder_end = max(map(name.rfind, "+[]"))
+    dot = name.find(".", max(holder_end + 1, 1))
+    return 0 < dot < len(name) - 1 and "|" not in name[:dot]
+
+
+def _split_position(place: str) -> tuple[str, str | None]:
+    """`cart.js:7:12` as the file and its line."""
+    ending = _NODE_POSITION.search(place, 1) if place[-1].isdigit() else None
+    return (place[: ending.start()], ending[1]) if ending else (place, None)
 
 
 def _read_php(lines: Sequence[str], position: int, line: str) -> Frame | None:

@@ -37,7 +37,7 @@ class Shape(NamedTuple):
 class JsonSyntax(Syntax):
     """Requests in JSON. Whatever else stands beside the lists is left out."""
 
-    shortest_item = 96
+    shortest_item = 200
 
     def __init__(self, shape: Shape) -> None:
         self._lists = shape

@@ -19,7 +19,8 @@ class Syntax(Protocol):
     """How an encoding writes the levels. Elements are parts of the body, as they stand in it."""
 
     shortest_item: int
-    """No item that can be kept takes fewer bytes: what is made of shorter ones is soon refused."""
+    """Items of large bodies are longer than this on average: walking through millions of empty ones
+    would take seconds."""
 
     def read_beside(self, owner: memoryview, level: int) -> bytes:
         """What `owner` has beside its list: each of its parts repeats it."""

@@ -20,9 +20,14 @@ from miniapm.domain.otlp.exceptions import EXCEPTION
 from miniapm.domain.otlp.schema import load_schema
 from miniapm.domain.scrubbing import Scrubber
 from miniapm.domain.spans import span as spans
-from miniapm.domain.spans.batches import join_prefixes
+from miniapm.domain.spans.batches import TAIL_BYTES, join_tails
 from miniapm.domain.spans.categories import Category, categorize_keys, categorize_scope
-from miniapm.domain.spans.compression import Dictionary, compress_plain, decompress
+from miniapm.domain.spans.compression import (
+    Dictionary,
+    compress_plain,
+    decompress,
+    size_of,
+)
 from miniapm.domain.spans.endpoints import read_status_code
 from miniapm.domain.spans.span import (
     KINDS,
@@ -57,12 +62,17 @@ class StoredBody(NamedTuple):
         """The body as it came."""
         return decompress(self.body, self.dictionary)
 
+    @property
+    def size(self) -> int:
+        """How many bytes it opens to."""
+        return size_of(self.body)
+
 
 class Rewritten(NamedTuple):
     """A body after spans were taken out; `body` is compressed, None when none are left."""
 
     body: bytes | None
-    prefixes: bytes
+    tails: bytes
     span_count: int
 
 
@@ -71,7 +81,7 @@ def read_spans(stored: StoredBody, trace_id: bytes, limit: int) -> list[Span]:
     body = stored.open()
     if stored.format == "json":
         return list(stored_json.read_spans(body, stored.defaults, trace_id.hex(), limit))
-    # most batches that share a prefix do not hold the trace
+    # many batches that have a tail in common do not hold the trace
     if stored.format != "protobuf" or trace_id not in body:
         return []
     found: list[Span] = []
@@ -85,17 +95,17 @@ def read_spans(stored: StoredBody, trace_id: bytes, limit: int) -> list[Span]:
     return found
 
 
-def find_trace_ids(stored: StoredBody, prefix: str, limit: int) -> list[str]:
-    """The trace ids (hex) in a body that begin with `prefix`, at most `limit`."""
+def find_trace_ids(stored: StoredBody, ending: str, limit: int) -> list[str]:
+    """The trace ids (hex) in a body that end with `ending`, a tail at least; at most `limit`."""
     body = stored.open()
     if stored.format == "json":
-        return stored_json.find_trace_ids(body, prefix, limit)
-    if stored.format != "protobuf":
+        return stored_json.find_trace_ids(body, ending, limit)
+    if stored.format != "protobuf" or bytes.fromhex(ending[-2 * TAIL_BYTES :]) not in body:
         return []
     found: dict[str, None] = {}
     for _, _, span in _walk(body):
         trace_id = span.trace_id.hex()
-        if trace_id.startswith(prefix):
+        if trace_id.endswith(ending):
             found[trace_id] = None
             if len(found) >= limit:
                 break
@@ -118,8 +128,8 @@ def take_out(stored: StoredBody, trace_id: bytes) -> Rewritten | None:
         ids = [s.trace_id for _, _, s in _spans_of(request)]
     else:
         return None
-    prefixes = join_prefixes(ids)
-    return Rewritten(compress_plain(rest) if ids else None, prefixes, len(ids))
+    tails = join_tails(ids)
+    return Rewritten(compress_plain(rest) if ids else None, tails, len(ids))
 
 
 def read_details(span: Span, scrubber: Scrubber) -> SpanDetails:

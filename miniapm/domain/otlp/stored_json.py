@@ -4,7 +4,7 @@ A span stays text until it is known to be of the trace: a body holds hundreds of
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -46,8 +46,11 @@ class _Head(msgspec.Struct, rename="camel", gc=False):
     trace_id: str | None = None
 
 
-class _Status(msgspec.Struct):
+class _StatusCode(msgspec.Struct):
     code: int | str | None = None
+
+
+class _StatusMessage(msgspec.Struct):
     message: str | None = None
 
 
@@ -64,6 +67,8 @@ class _Link(msgspec.Struct, rename="camel"):
 
 
 class _Span(msgspec.Struct, rename="camel"):
+    """What ingest reads of each span, as it reads it; the rest is read leniently."""
+
     trace_id: str | None = None
     span_id: str | None = None
     parent_span_id: str | None = None
@@ -72,9 +77,9 @@ class _Span(msgspec.Struct, rename="camel"):
     start_time_unix_nano: int | None = None
     end_time_unix_nano: int | None = None
     attributes: msgspec.Raw = _NULL
-    events: list[_Event] | None = None
-    links: list[_Link] | None = None
-    status: _Status | None = None
+    events: msgspec.Raw = _NULL
+    links: msgspec.Raw = _NULL
+    status: msgspec.Raw = _NULL
 
 
 class _Scope(msgspec.Struct):
@@ -100,13 +105,23 @@ _HEAD = msgspec.json.Decoder(_Head, strict=False)
 _SPAN = msgspec.json.Decoder(_Span, strict=False)
 _SCOPE = msgspec.json.Decoder(_Scope | None, strict=False)
 _RESOURCE = msgspec.json.Decoder(JsonResource | None, strict=False)
+_STATUS_CODE = msgspec.json.Decoder(_StatusCode | None, strict=False)
+_STATUS_MESSAGE = msgspec.json.Decoder(_StatusMessage | None, strict=False)
+_LIST = msgspec.json.Decoder(list[msgspec.Raw] | None)
+_EVENT = msgspec.json.Decoder(_Event, strict=False)
+_LINK = msgspec.json.Decoder(_Link, strict=False)
 _WANTED: Mapping[str, str] = {n.decode(): meaning for n, meaning in spans.WANTED.items()}
+_ESCAPE = b"\\u00"
+
+Read = TypeVar("Read")
 
 
 def read_spans(
     body: bytes, defaults: TelemetryDefaults, trace_id: str, limit: int
 ) -> Iterator[Span]:
-    """The spans of a trace (hex) in a body; those that cannot be read are left out."""
+    """The spans of a trace (hex) in a body; what cannot be read of one is left out of it."""
+    if not _may_hold(body, trace_id):
+        return
     for resource_spans, scope_spans, raw in _walk(body):
         if limit <= 0:
             return
@@ -119,12 +134,14 @@ def read_spans(
             limit -= 1
 
 
-def find_trace_ids(body: bytes, prefix: str, limit: int) -> list[str]:
-    """The trace ids (hex) in a body that begin with `prefix`, at most `limit`."""
+def find_trace_ids(body: bytes, ending: str, limit: int) -> list[str]:
+    """The trace ids (hex) in a body that end with `ending`, at most `limit`."""
+    if not _may_hold(body, ending):
+        return []
     found: dict[str, None] = {}
     for _, _, raw in _walk(body):
         trace_id = _trace_of(raw)
-        if trace_id.startswith(prefix):
+        if trace_id.endswith(ending):
             found[trace_id] = None
             if len(found) >= limit:
                 break
@@ -134,6 +151,8 @@ def find_trace_ids(body: bytes, prefix: str, limit: int) -> list[str]:
 def take_out(body: bytes, trace_id: str) -> tuple[bytes, list[bytes]] | None:
     """The body without the spans of a trace (hex), and the trace ids that are left, one a span;
     None when it has none of them."""
+    if not _may_hold(body, trace_id):
+        return None
     request = _REQUEST.decode(body)
     ids: list[bytes] = []
     removed = False
@@ -154,9 +173,10 @@ def take_out(body: bytes, trace_id: str) -> tuple[bytes, list[bytes]] | None:
 def read_details(span: Span) -> SpanDetails:
     """What a span holds, as it came."""
     read = _SPAN.decode(span.raw)
-    resource = _RESOURCE.decode(span.source.resource)
+    status = _read(_STATUS_MESSAGE, read.status)
+    resource = _read(_RESOURCE, span.source.resource)
     return SpanDetails(
-        (read.status.message if read.status else "") or "",
+        (status.message if status else "") or "",
         _read_attributes(read.attributes),
         [],
         [
@@ -165,7 +185,7 @@ def read_details(span: Span) -> SpanDetails:
                 event.name or "",
                 _read_attributes(event.attributes),
             )
-            for event in (read.events or [])[:MOST_EVENTS]
+            for event in _read_items(_EVENT, read.events, MOST_EVENTS)
         ],
         [
             SpanLink(
@@ -173,10 +193,31 @@ def read_details(span: Span) -> SpanDetails:
                 read_span_id(link.span_id).hex(),
                 _read_attributes(link.attributes),
             )
-            for link in (read.links or [])[:MOST_LINKS]
+            for link in _read_items(_LINK, read.links, MOST_LINKS)
         ],
         _read_attributes(resource.attributes if resource else _NULL),
     )
+
+
+def _may_hold(body: bytes, text: str) -> bool:
+    """Whether ids with this `text` (hex) may stand in a body: quickly, for most have no such id."""
+    return text.encode() in body.lower() or _ESCAPE in body
+
+
+def _read(decoder: msgspec.json.Decoder[Read], raw: bytes | msgspec.Raw) -> Read | None:
+    """What `decoder` makes of it; None where it is no such thing."""
+    try:
+        return decoder.decode(raw)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _read_items(decoder: msgspec.json.Decoder[Read], raw: msgspec.Raw, most: int) -> Iterator[Read]:
+    """Those of the first items of a list that are what they should be."""
+    for item in (_read(_LIST, raw) or [])[:most]:
+        read = _read(decoder, item)
+        if read is not None:
+            yield read
 
 
 def _walk(body: bytes) -> Iterator[tuple[_ResourceSpans, _ScopeSpans, msgspec.Raw]]:
@@ -212,6 +253,7 @@ def _to_span(raw: bytes, source: Source) -> Span:
     read = _SPAN.decode(raw)
     started = _read_time(read.start_time_unix_nano)
     found = _find(read.attributes)
+    status = _read(_STATUS_CODE, read.status)
     return Span(
         span_id=read_span_id(read.span_id).hex(),
         parent_id=read_span_id(read.parent_span_id).hex(),
@@ -219,7 +261,7 @@ def _to_span(raw: bytes, source: Source) -> Span:
         kind=_read_kind(read.kind),
         started_ns=started,
         ended_ns=max(started, _read_time(read.end_time_unix_nano)),
-        is_error=read.status is not None and read.status.code in _ERRORS,
+        is_error=status is not None and status.code in _ERRORS,
         status_code=read_status_code(found),
         category=_categorize(source.scope, read.attributes, found),
         source=source,

@@ -104,6 +104,8 @@ class _Reader:
     def _walk(self, request: Any, collected: Collected) -> bool:
         """Whether every span could be kept; what was collected holds only then."""
         for resource_spans in request.resource_spans:
+            if not resource_spans.scope_spans:
+                continue
             release = read_wire_release(resource_spans.resource, self._defaults)
             found = ResourceEntries(release)
             for scope_spans in resource_spans.scope_spans:

@@ -24,7 +24,7 @@ _Field = tuple[int, int, int, int]
 class WireSyntax(Syntax):
     """Requests in protobuf: traces, logs and metrics have the same field numbers."""
 
-    shortest_item = 32
+    shortest_item = 100
 
     def read_beside(self, owner: memoryview, level: int) -> bytes:
         if level == 0:

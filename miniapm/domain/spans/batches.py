@@ -1,7 +1,7 @@
 """Building a batch out of decoded spans: shared by protobuf and JSON.
 
 The reader of a format walks the spans and hands over what matters; here it becomes entries with the
-time of their children, the sorted prefixes of trace ids, and a compressed body.
+time of their children, the sorted tails of trace ids, and a compressed body.
 """
 
 from collections import defaultdict
@@ -18,7 +18,8 @@ from miniapm.domain.spans.values import EarlyCalls, Entry, Format, ReleaseName, 
 OLDEST = 14 * DAY
 NEWEST = 10 * MINUTE
 LONGEST = OLDEST
-PREFIX_BYTES = 4
+TAIL_BYTES = 4
+"""Of a trace id the end is random: 64-bit ids begin with zeros, others with the time."""
 DIGEST_BYTES = 8
 
 
@@ -110,17 +111,17 @@ def digest_body(body: bytes) -> bytes:
     return sha256(body, usedforsecurity=False).digest()[:DIGEST_BYTES]
 
 
-def join_prefixes(trace_ids: Iterable[bytes]) -> bytes:
-    """The sorted prefixes of trace ids, one after the other."""
-    return b"".join(sorted({trace_id[:PREFIX_BYTES] for trace_id in trace_ids}))
+def join_tails(trace_ids: Iterable[bytes]) -> bytes:
+    """The sorted last bytes of trace ids, one after the other."""
+    return b"".join(sorted({trace_id[-TAIL_BYTES:] for trace_id in trace_ids}))
 
 
-def has_prefix(prefixes: bytes, trace_id: bytes) -> bool:
-    """Whether a batch with these `prefixes` may hold spans of `trace_id`."""
-    prefix = trace_id[:PREFIX_BYTES]
-    place = prefixes.find(prefix)
-    while place % PREFIX_BYTES and place >= 0:
-        place = prefixes.find(prefix, place + 1)
+def has_tail(tails: bytes, trace_id: bytes) -> bool:
+    """Whether a batch with these `tails` may hold spans of `trace_id`, which may be its end."""
+    tail = trace_id[-TAIL_BYTES:]
+    place = tails.find(tail)
+    while place % TAIL_BYTES and place >= 0:
+        place = tails.find(tail, place + 1)
     return place >= 0
 
 
@@ -141,7 +142,7 @@ def build_batch(
         format=format_,
         body=compress(body),
         digest=digest_body(body),
-        prefixes=join_prefixes(trace_ids),
+        tails=join_tails(trace_ids),
         span_count=len(starts),
         started_at=min(starts) // 1000,
         ended_at=max(max(starts) // 1000, ended),

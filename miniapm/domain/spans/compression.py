@@ -54,6 +54,11 @@ def dictionary_of(frame: bytes) -> int:
     return zstd.get_frame_info(frame).dictionary_id if frame else 0
 
 
+def size_of(frame: bytes) -> int:
+    """How many bytes a compressed body opens to, without opening it."""
+    return zstd.get_frame_info(frame).decompressed_size or 0 if frame else 0
+
+
 def decompress(frame: bytes, dictionary: Dictionary | None = None) -> bytes:
     """A compressed body as it came; `dictionary` is the one that it needs."""
     return zstd.decompress(frame) if dictionary is None else dictionary.decompress(frame)

@@ -11,6 +11,7 @@ LONGEST_ENDPOINT = 200
 # what is remembered below must not be as long as a body
 _LONGEST_READ = 2000
 MOST_SEGMENTS = 12
+_LONGEST_SEGMENT = 120
 METHODS = frozenset(
     ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY")
 )
@@ -33,7 +34,7 @@ _ID = re.compile(
     | [0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}   # a UUID
     | (?=[a-f]*\d)[0-9a-f]{7,}                       # a hash
     | (?=[^\d]*\d)(?=[^a-z]*[a-z])[\w=~-]{20,}       # a token
-    | [^@\s]+@[^@\s]+\.[^@\s]+                       # an address of mail
+    | [^@\s]++@[^@\s.]++(?:\.[^@\s.]++)++             # an address of mail
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -52,7 +53,8 @@ def name_endpoint(span_name: str, attributes: Mapping[str, Any]) -> str:
     method = method if method in METHODS else _known_method(method)
     route = attributes.get("http.route")
     if isinstance(route, str) and route:
-        return _clean(f"{method} {route[:_LONGEST_READ]}")
+        # a query is no part of a route, and may hold secrets
+        return _clean(f"{method} {route[:_LONGEST_READ].partition('?')[0]}")
     path = _find_path(attributes)
     return _clean(f"{method} {fold_path(path)}") if path else _fold_name(span_name[:_LONGEST_READ])
 
@@ -78,10 +80,16 @@ def fold_path(path: str) -> str:
         except ValueError:
             path = ""
     segments = path.partition("?")[0].partition("#")[0].split("/")
-    folded = ["{id}" if _ID.fullmatch(segment) else segment for segment in segments]
-    if len(folded) > MOST_SEGMENTS:
-        folded = [*folded[:MOST_SEGMENTS], "…"]
+    folded = [_fold_segment(segment) for segment in segments[:MOST_SEGMENTS]]
+    if len(segments) > MOST_SEGMENTS:
+        folded.append("…")
     return "/".join(folded) or "/"
+
+
+def _fold_segment(segment: str) -> str:
+    # nobody gives a path names of such a length
+    is_id = len(segment) > _LONGEST_SEGMENT or _ID.fullmatch(segment)
+    return "{id}" if is_id else segment
 
 
 @lru_cache(maxsize=4096)

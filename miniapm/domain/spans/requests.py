@@ -93,7 +93,7 @@ def _build(entries: list[Entry], digest: bytes) -> SpanBatch:
         format="requests",
         body=b"",
         digest=digest,
-        prefixes=b"",
+        tails=b"",
         span_count=len(entries),
         started_at=min(entry.started_at for entry in entries),
         ended_at=max(entry.started_at + entry.duration_us for entry in entries),

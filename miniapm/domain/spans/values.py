@@ -67,13 +67,13 @@ class EarlyCalls(NamedTuple):
 
 
 class SpanBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch as it is stored. `body` is compressed, `prefixes` the sorted first four bytes of its
+    """A batch as it is stored. `body` is compressed, `tails` the sorted last four bytes of its
     trace ids, `digest` what a retry of the same body is recognised by."""
 
     format: Format
     body: bytes
     digest: bytes
-    prefixes: bytes
+    tails: bytes
     span_count: int
     started_at: int
     ended_at: int

@@ -149,13 +149,14 @@ def find_groups_of_deploy(
     """The groups of its service that were first seen in its env from the deploy on and before
     `until`, or came back in it and are open; the newest first."""
     seen = "select 1 from error_releases r where r.group_id = g.id and r.project_id = :project_id"
-    rows = connection.execute(
-        f"""/* error_groups.find_of_deploy */ select {COLUMNS} from error_groups g
+    found = connection.execute(
+        f"""/* error_groups.find_of_deploy */ select id from error_groups g
         where project_id = :project_id and service = :service and last_seen_at >= :since
             and (state = 'open' and regressed_deploy_id = :deploy_id
                 or first_seen_at < :until
                     and exists ({seen} and r.first_seen_at < :until {_WITH_ENV})
-                    and not exists ({seen} and r.first_seen_at < :since {_WITH_ENV}))
+                    and (first_seen_at >= :since
+                        or not exists ({seen} and r.first_seen_at < :since {_WITH_ENV})))
         order by first_seen_at desc, id desc""",
         {
             "project_id": deploy.project_id,
@@ -166,7 +167,8 @@ def find_groups_of_deploy(
             "until": until,
         },
     ).fetchall()
-    return NewGroups([Group(**row) for row in rows[:limit]], len(rows))
+    first = [get_group(connection, deploy.project_id, row[0]) for row in found[:limit]]
+    return NewGroups(first, len(found))
 
 
 def find_releases_by_id(

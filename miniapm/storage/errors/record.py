@@ -110,10 +110,13 @@ class _Recording:
         recorded = []
         for occurrence in occurrences:
             arrival = self._find(occurrence)
+            counted_in = repeats.add(occurrence, arrival.group.id)
+            if counted_in is not None:
+                recorded.append(RecordedError(counted_in, is_new=False))
+                continue
             is_first = arrival.is_new and not arrival.fresh
             recorded.append(RecordedError(arrival.group.id, is_first))
-            if repeats.is_new(occurrence):
-                arrival.fresh.append(occurrence)
+            arrival.fresh.append(occurrence)
         repeats.forget_old()
         for arrival in {id(a): a for a in self._arrivals.values()}.values():
             if arrival.fresh:

@@ -42,12 +42,13 @@ create table span_batches (
     body blob not null
 ) strict;
 
--- the first 4 bytes of the trace ids in a batch, sorted: found by scanning, for an index by trace
--- is what slows with size; apart from the bodies, which a scan must not touch
+-- the last 4 bytes of the trace ids in a batch, sorted (their first ones are zeros or the time):
+-- found by scanning, for an index by trace is what slows with size; apart from the bodies, which a
+-- scan must not touch
 create table span_batch_traces (
     batch_id integer primary key,
     project_id integer not null,
-    prefixes blob not null
+    tails blob not null
 ) strict;
 
 -- what bodies of a project have in common, as zstd wants it; a frame carries the id that it needs

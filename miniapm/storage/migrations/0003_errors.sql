@@ -64,6 +64,7 @@ create table error_recent (
     project_id integer not null,
     position integer not null,
     digest integer not null,
+    group_id integer not null,
     primary key (project_id, position)
 ) strict, without rowid;
 create unique index error_recent_digest on error_recent (project_id, digest);

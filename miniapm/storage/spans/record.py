@@ -1,10 +1,10 @@
-"""Storing a batch: its body, the prefixes of its trace ids, a row for each entry."""
+"""Storing a batch: its body, the ends of its trace ids, a row for each entry."""
 
 from collections.abc import Iterable, Sequence
 
 from miniapm.domain.rollups import EntryRow
 from miniapm.domain.spans.ids import BatchIds
-from miniapm.domain.spans.values import Entry, SpanBatch, TelemetryDefaults
+from miniapm.domain.spans.values import Entry, ReleaseName, SpanBatch, TelemetryDefaults
 from miniapm.storage.connection import Connection
 from miniapm.storage.spans.names import NameIds
 
@@ -38,12 +38,12 @@ def insert_batch(
             "body": batch.body,
         },
     )
-    if batch.prefixes:
+    if batch.tails:
         connection.execute(
             """/* span_batch_traces.insert */ insert into span_batch_traces
-                (batch_id, project_id, prefixes)
-            values (:batch_id, :project_id, :prefixes)""",
-            {"batch_id": batch_id, "project_id": project_id, "prefixes": batch.prefixes},
+                (batch_id, project_id, tails)
+            values (:batch_id, :project_id, :tails)""",
+            {"batch_id": batch_id, "project_id": project_id, "tails": batch.tails},
         )
     rows = list(_to_rows(connection, ids, batch_id, project_id, entries))
     connection.executemany(
@@ -65,9 +65,13 @@ def _to_rows(
     entries: Sequence[Entry],
 ) -> Iterable[EntryRow]:
     find_release, find_endpoint = ids.find_release, ids.endpoint
+    first: dict[ReleaseName, int] = {}
+    for entry in entries:
+        if entry.started_at < first.get(entry.release, entry.started_at + 1):
+            first[entry.release] = entry.started_at
     for entry_id, entry in enumerate(entries, batch_id):
         at = entry.started_at
-        release = find_release(connection, project_id, entry.release, at)
+        release = find_release(connection, project_id, entry.release, first[entry.release])
         endpoint_id = find_endpoint(connection, project_id, release.service, entry.endpoint, at)
         yield EntryRow(
             entry_id,

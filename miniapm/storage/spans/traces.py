@@ -1,4 +1,4 @@
-"""The bodies in which a trace lies, found by scanning the prefixes of every batch; and erasing one.
+"""The batches in which a trace may lie, found by scanning the tails of every batch; and erasing it.
 
 A random index by trace would slow all writing as it grows; 20,000 batches are looked through in
 some milliseconds, and in less where a hint tells when they arrived.
@@ -9,26 +9,24 @@ from typing import NamedTuple
 
 from miniapm.clock import MINUTE
 from miniapm.domain.otlp.stored import StoredBody, take_out
-from miniapm.domain.spans.batches import PREFIX_BYTES, has_prefix
+from miniapm.domain.spans.batches import TAIL_BYTES, has_tail
 from miniapm.domain.spans.ids import POSITIONS, to_arrival, to_batch_id
-from miniapm.storage.connection import Connection
+from miniapm.storage.connection import Connection, scalar
 from miniapm.storage.spans.dictionaries import Bodies
 from miniapm.storage.spans.entries import COLUMNS, FoundEntry, to_entry
 
 NEAR = 10 * MINUTE
 """How long before and after a hint batches of its trace are looked for first."""
-MOST_BODIES = 200
-MOST_BYTES = 32 * 1024 * 1024
 _FIRST, _LAST = 0, 2**63 - 1
 
 
-class FoundBodies(NamedTuple):
-    """`ids` are the batches that match, `bodies` those of the first of them. `is_all`: all that is
-    stored was looked through, and all that matched are here."""
+class BodyPage(NamedTuple):
+    """The bodies of the first `batches` of those that were asked for, by the ids of their batches;
+    some may be gone. `opened_bytes` is what they open to."""
 
-    ids: list[int]
-    bodies: list[StoredBody]
-    is_all: bool
+    batches: int
+    bodies: list[tuple[int, StoredBody]]
+    opened_bytes: int
 
 
 class DeletedTrace(NamedTuple):
@@ -39,61 +37,70 @@ class DeletedTrace(NamedTuple):
     entries: int
 
 
-def find_bodies(
-    connection: Connection, project_id: int, prefix: bytes, near_id: int | None = None
-) -> FoundBodies:
-    """The bodies that may hold spans of traces with this `prefix` (4 bytes or the whole id).
-
-    With `near_id`, an entry or batch of the trace, those that arrived within minutes of it, and all
-    only where there is none.
-    """
-    if near_id is not None:
-        at = to_arrival(near_id)
-        low, high = to_batch_id(at - NEAR), to_batch_id(at + NEAR)
-        ids = find_batches(connection, project_id, prefix, low, high)
-        if ids:
-            return FoundBodies(ids, _read_bodies(connection, project_id, ids), is_all=False)
-    ids = find_batches(connection, project_id, prefix)
-    bodies = _read_bodies(connection, project_id, ids)
-    return FoundBodies(ids, bodies, is_all=len(bodies) == len(ids))
+def find_batches_near(
+    connection: Connection, project_id: int, ending: bytes, entry_id: int
+) -> list[int]:
+    """As `find_batches`, those that arrived within minutes of an entry: the batch of that very
+    entry is the first, whatever is in it, then the nearest."""
+    at = to_arrival(entry_id)
+    low, high = to_batch_id(at - NEAR), to_batch_id(at + NEAR)
+    near = find_batches(connection, project_id, ending, low, high)
+    own = scalar(
+        connection,
+        """/* span_batches.of_entry */ select id from (
+            select id, project_id from span_batches where id <= :id order by id desc limit 1
+        ) as last where project_id = :project_id""",
+        id=entry_id,
+        project_id=project_id,
+    )
+    found = sorted({*near, own} - {None}, key=lambda batch_id: abs(batch_id - entry_id))
+    return sorted(found, key=lambda batch_id: batch_id != own)
 
 
 def find_batches(
     connection: Connection,
     project_id: int,
-    prefix: bytes,
+    ending: bytes,
     low: int = _FIRST,
     high: int = _LAST,
 ) -> list[int]:
-    """The ids in low <= id <= high of the batches that may hold such traces, oldest first."""
-    wanted = prefix[:PREFIX_BYTES]
+    """The ids in low <= id <= high of the batches that may hold traces with this `ending` (4 bytes
+    of the id at least), the last to arrive first."""
+    tail = ending[-TAIL_BYTES:]
     # instr() is the one name here that PostgreSQL spells otherwise (position): a scan that hands
     # each row to Python takes three times as long, and each row waits for its turn while others
     # are busy
     rows = connection.execute(
-        """/* span_batch_traces.scan */ select batch_id, prefixes from span_batch_traces
+        """/* span_batch_traces.scan */ select batch_id, tails from span_batch_traces
         where batch_id between :low and :high and project_id = :project_id
-            and instr(prefixes, :wanted) > 0
-        order by batch_id""",
-        {"low": low, "high": high, "project_id": project_id, "wanted": wanted},
+            and instr(tails, :tail) > 0
+        order by batch_id desc""",
+        {"low": low, "high": high, "project_id": project_id, "tail": tail},
     )
-    return [batch_id for batch_id, prefixes in rows if has_prefix(prefixes, wanted)]
+    return [batch_id for batch_id, tails in rows if has_tail(tails, tail)]
 
 
-def _read_bodies(connection: Connection, project_id: int, ids: list[int]) -> list[StoredBody]:
-    bodies: list[StoredBody] = []
-    size = 0
-    for batch_id in ids[:MOST_BODIES]:
-        stored = _read_body(connection, project_id, batch_id)
+def read_bodies(
+    connection: Connection, project_id: int, ids: Sequence[int], most_bytes: int
+) -> BodyPage:
+    """The bodies of the first of these batches, until they open to `most_bytes`; one at least."""
+    bodies: list[tuple[int, StoredBody]] = []
+    size = count = 0
+    opener = Bodies(connection, project_id)
+    for batch_id in ids:
+        stored = _read_body(connection, project_id, batch_id, opener)
+        count += 1
         if stored is not None:
-            size += len(stored.body)
-            if bodies and size > MOST_BYTES:
+            bodies.append((batch_id, stored))
+            size += stored.size
+            if size >= most_bytes:
                 break
-            bodies.append(stored)
-    return bodies
+    return BodyPage(count, bodies, size)
 
 
-def _read_body(connection: Connection, project_id: int, batch_id: int) -> StoredBody | None:
+def _read_body(
+    connection: Connection, project_id: int, batch_id: int, bodies: Bodies
+) -> StoredBody | None:
     row = connection.execute(
         """/* span_batches.get */ select format, defaults, body from span_batches
         where id = :id and project_id = :project_id""",
@@ -101,7 +108,7 @@ def _read_body(connection: Connection, project_id: int, batch_id: int) -> Stored
     ).fetchone()
     if row is None:
         return None
-    return Bodies(connection, project_id).stored(row)
+    return bodies.stored(row)
 
 
 def find_trace_entries(
@@ -109,7 +116,7 @@ def find_trace_entries(
 ) -> list[FoundEntry]:
     """The entries of a trace (16 bytes) that came with these batches, the first to begin first."""
     entries: list[FoundEntry] = []
-    for batch_id in batch_ids[:MOST_BODIES]:
+    for batch_id in batch_ids:
         rows = connection.execute(
             f"""/* entries.of_batch */ select {COLUMNS} from entries
             where id >= :low and id < :high and project_id = :project_id
@@ -131,8 +138,9 @@ def delete_trace(connection: Connection, project_id: int, trace_id: bytes) -> De
     Rollups keep what they counted, which names nobody; errors are not looked at.
     """
     batches = spans = entries = 0
+    bodies = Bodies(connection, project_id)
     for batch_id in find_batches(connection, project_id, trace_id):
-        stored = _read_body(connection, project_id, batch_id)
+        stored = _read_body(connection, project_id, batch_id, bodies)
         rewritten = take_out(stored, trace_id) if stored is not None else None
         if rewritten is None:
             continue
@@ -149,7 +157,7 @@ def delete_trace(connection: Connection, project_id: int, trace_id: bytes) -> De
                 "trace_id": trace_id,
             },
         ).rowcount
-        _store(connection, project_id, batch_id, rewritten.body, rewritten.prefixes,
+        _store(connection, project_id, batch_id, rewritten.body, rewritten.tails,
                rewritten.span_count)  # fmt: skip
         batches += 1
         spans += size - rewritten.span_count
@@ -170,7 +178,7 @@ def _store(
     project_id: int,
     batch_id: int,
     body: bytes | None,
-    prefixes: bytes,
+    tails: bytes,
     span_count: int,
 ) -> None:
     """The digest stays: a retry of the whole body is still known, and does not bring it back."""
@@ -178,7 +186,7 @@ def _store(
         "id": batch_id,
         "project_id": project_id,
         "body": body,
-        "prefixes": prefixes,
+        "tails": tails,
         "span_count": span_count,
     }
     if body is None:
@@ -192,7 +200,7 @@ def _store(
         statements = [
             "/* span_batches.rewrite */ update span_batches set body = :body,"
             " span_count = :span_count where id = :id and project_id = :project_id",
-            "/* span_batch_traces.rewrite */ update span_batch_traces set prefixes = :prefixes"
+            "/* span_batch_traces.rewrite */ update span_batch_traces set tails = :tails"
             " where batch_id = :id and project_id = :project_id",
         ]
     for statement in statements:

@@ -70,7 +70,8 @@ class ResourceBody(msgspec.Struct, frozen=True):
 
 
 class WholeTraceBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A trace. Without spans they are no longer kept, and its requests are all that is left."""
+    """A trace. Without spans they are no longer kept or cannot be read, and its requests are all
+    that is left."""
 
     trace_id: TraceId
     project: str
@@ -113,7 +114,7 @@ def to_whole_body(
         started_at=to_rfc3339(trace.start // 1000) if spans else None,
         duration_us=(trace.end - trace.start) // 1000 if spans else None,
         span_count=len(spans),
-        is_complete=bool(spans) and not loaded.is_cut and room > 0,
+        is_complete=bool(spans) and not loaded.is_cut and not loaded.unseen and room > 0,
         requests=[to_item(entry, names, project, base_url) for entry in entries],
         resources=bodies,
         spans=spans,

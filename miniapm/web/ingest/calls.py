@@ -13,7 +13,6 @@ from miniapm.domain.authorization import read_secret
 from miniapm.domain.keys import Key
 from miniapm.exceptions import Invalid, MethodNotAllowed, MiniapmError
 from miniapm.storage.budget import Reservation
-from miniapm.storage.refusals import KEPT_BODY_BYTES
 from miniapm.web.context import Context
 from miniapm.web.errors import Headers, as_ours, error_headers
 from miniapm.web.limits import Disconnected, inflate, read_body
@@ -103,7 +102,7 @@ class Call:
         except TimeoutError:
             return b""
         body: bytes = message.get("body", b"")
-        return body[:KEPT_BODY_BYTES]
+        return body
 
 
 Handler = Callable[[Call], Awaitable[Answer]]
@@ -143,7 +142,8 @@ class IngestEndpoint:
 
     async def _keep(self, call: Call, error: MiniapmError) -> None:
         body = await call.first_bytes()
-        await self._context.refusals.record(self._route, call.key, error, body)
+        content_type = call.headers.get(b"content-type", b"")
+        await self._context.refusals.record(self._route, call.key, error, body, content_type)
 
     async def _refuse(self, call: Call, error: MiniapmError) -> Answer:
         if error.status < 500 and not isinstance(error, MethodNotAllowed):

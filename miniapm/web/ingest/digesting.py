@@ -1,5 +1,5 @@
-"""Bodies of telemetry, read and inflated under their limits, and where they are decoded: what is
-small on the loop, what is large beside it; spans mostly in the writing thread (`traces.py`)."""
+"""Bodies of telemetry: read and inflated under their limits, decoded on the loop where they are
+small, else in threads beside it and beside the one that writes."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from miniapm.domain.keys import Key
 from miniapm.domain.scrubbing import Scrubber
 from miniapm.domain.spans.values import DEFAULT_ENV, TelemetryDefaults
+from miniapm.exceptions import TooLarge
 from miniapm.web.ingest.calls import Call
 from miniapm.web.limits import inflate_gzip, is_compressed, tell_inflated_size
 
@@ -48,12 +49,12 @@ async def take_body(call: Call, key: Key, read: Read[T]) -> Undigested[T]:
     )
 
 
-async def digest(call: Call, undigested: Undigested[T]) -> T:
-    """What `undigested` decodes to: beside the loop unless it is small."""
+async def digest(call: Call, undigested: Undigested[T], *more: Any) -> T:
+    """What `undigested` decodes to: beside the loop unless it is small. `more` is for its `read`."""
     if undigested.size <= _SMALL_BYTES:
-        return undigested.work()
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(call.context.digesters, undigested.work)
+        return undigested.work(*more)
+    work = partial(undigested.work, *more)
+    return await asyncio.get_running_loop().run_in_executor(call.context.digesters, work)
 
 
 def telemetry_defaults(key: Key) -> TelemetryDefaults:
@@ -71,5 +72,8 @@ def _decode(
     *more: Any,
 ) -> T:
     if inflated_size is not None:
-        body = inflate_gzip(body, inflated_size)
+        try:
+            body = inflate_gzip(body, inflated_size)
+        except TooLarge:
+            raise TooLarge("The gzip body is larger than it says it is.") from None
     return read(body, defaults, now, scrubber, *more)

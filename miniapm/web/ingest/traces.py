@@ -3,7 +3,6 @@
 from miniapm.domain.keys import TRACES_WRITE
 from miniapm.domain.otlp.answers import Encoding
 from miniapm.domain.otlp.json_traces import read_json_traces
-from miniapm.domain.otlp.splitting import LARGE_BYTES
 from miniapm.domain.otlp.traces import read_traces
 from miniapm.exceptions import Invalid
 from miniapm.web.ingest.calls import Answer, Call
@@ -17,16 +16,17 @@ async def post_traces(call: Call) -> Answer:
     encoding = find_encoding(call.headers)
     read = read_json_traces if encoding is Encoding.JSON else read_traces
     undigested = await take_body(call, key, read)
-    store, defaults = call.context.database.telemetry, telemetry_defaults(key)
-    submit = call.context.database.writer.submit
-    # the call's reservation holds the body: it has no size in the writer's queue
-    if undigested.size <= LARGE_BYTES:
-        telemetry = await submit(
-            store.digest_spans, key.project_id, defaults, undigested.work, size=0
+    database = call.context.database
+    compress = database.telemetry.find_compress(key.project_id)
+    telemetry = await digest(call, undigested, compress)
+    if telemetry.batches:
+        await database.writer.submit(
+            database.telemetry.record_spans,
+            key.project_id,
+            telemetry_defaults(key),
+            telemetry,
+            size=0,  # the call's reservation holds it
         )
-    else:
-        telemetry = await digest(call, undigested)
-        await submit(store.record_spans, key.project_id, defaults, telemetry, size=0)
     if telemetry.rejected:
         call.refused_part = Invalid(f"Of this batch, {telemetry.reason}.")
     return answer_export(encoding, "rejectedSpans", telemetry.rejected, telemetry.reason)

@@ -54,7 +54,8 @@ class ExceptionLine(NamedTuple):
 class TraceView:
     """`at` is the entry that hints where the trace lies. `panel` is None where no span is left.
     `left_out` spans are in no row and below none. `elsewhere`: something is missing that may have
-    arrived far from the hint. `repeated` spans came twice."""
+    arrived far from the hint. `repeated` spans came twice. `looked` and `unseen` are as in
+    `LoadedTrace`."""
 
     trace_id: str
     at: str
@@ -73,6 +74,9 @@ class TraceView:
     can_fold: bool
     elsewhere: bool
     is_cut: bool
+    is_unreadable: bool
+    looked: int
+    unseen: int
     kept_for: str
 
 
@@ -181,5 +185,8 @@ def _make_view(
         can_fold=analysis.can_fold,
         elsewhere=trace.lacks_parents and not loaded.is_all and not loaded.is_cut,
         is_cut=loaded.is_cut,
+        is_unreadable=loaded.is_unreadable,
+        looked=loaded.looked,
+        unseen=loaded.unseen,
         kept_for=context.config.retention.spans,
     )

@@ -53,8 +53,8 @@ class EntryFacts(NamedTuple):
 def tell_facts(
     loaded: LoadedTrace, trace: Trace, endpoints: Mapping[int, Endpoint], scrubber: Scrubber
 ) -> EntryFacts:
-    """By the entry that is the first span; without one, by the span itself."""
-    entry = loaded.entry
+    """By the entry that is the first span; without one, by the span. One of them is there."""
+    entry = loaded.entry or next(iter(loaded.entries), None)
     if trace.nodes:
         began_at = trace.nodes[0].span.started_ns // 1000
         entry = next((e for e in loaded.entries if e.started_at == began_at), None)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from miniapm.domain.otlp.stored import find_trace_ids
 from miniapm.domain.ranges import TimeRange
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.find import Cursor
@@ -21,7 +20,6 @@ from miniapm.storage.releases import (
 from miniapm.storage.spans.entries import EntryPage
 from miniapm.storage.spans.find import find_slowest
 from miniapm.storage.spans.recent import find_recent
-from miniapm.storage.spans.traces import find_bodies
 from miniapm.web.auth import Caller
 from miniapm.web.cursors import encode_cursor
 from miniapm.web.filters import RANGES, find_lane_choices, kept_query
@@ -35,10 +33,10 @@ from miniapm.web.trace_filter import (
     is_whole_trace,
     read_trace_filter,
 )
+from miniapm.web.trace_lookup import FoundTraces, find_traces
 
 PAGE_SIZE = 50
 _MOST_ENDPOINTS = 200
-_MOST_FOUND = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +52,8 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class TracesView:
-    """`found_traces` are the traces (hex) that begin as was asked; None where that was not asked.
-    `looked_back_to` is None where all of the time was looked through."""
+    """`found` are the traces by a part of their id, None where that was not asked; spans are kept
+    for `kept_for`. `looked_back_to` is None where all of the time was looked through."""
 
     filter: TraceFilter
     sort: str
@@ -70,7 +68,8 @@ class TracesView:
     newest: str
     looked_back_to: int | None
     is_whole: bool
-    found_traces: list[str] | None
+    found: FoundTraces | None
+    kept_for: str
     last_seen_at: int | None
     nothing: NoTelemetry | None
 
@@ -81,13 +80,14 @@ async def get_traces(request: Request, caller: Caller) -> Response:
     if is_whole_trace(wanted.trace):
         keep = kept_query(request.query_params)
         return RedirectResponse(f"/p/{project.slug}/traces/{wanted.trace}{keep}", 303)
-    found_traces = None
-    if wanted.trace:
-        found_traces = await context.database.read(find_traces, project.id, wanted.trace)
     time_range = wanted.page.to_time_range(context.clock())
+    traces = None
+    if wanted.trace:
+        traces = await find_traces(context, project.id, wanted.trace, time_range)
     found = await context.database.read(_find, project.id, wanted, time_range)
     nothing = await find_no_telemetry(request, caller, found.last_seen_at)
-    view = _make_view(wanted, time_range, found, found_traces, nothing)
+    kept_for = context.config.retention.spans
+    view = _make_view(wanted, time_range, found, traces, kept_for, nothing)
     return render(request, caller, "traces.html", view)
 
 
@@ -95,7 +95,8 @@ def _make_view(
     wanted: TraceFilter,
     time_range: TimeRange,
     found: Found,
-    found_traces: list[str] | None,
+    traces: FoundTraces | None,
+    kept_for: str,
     nothing: NoTelemetry | None,
 ) -> TracesView:
     page, after = found.page, found.page.after
@@ -114,20 +115,11 @@ def _make_view(
         newest=wanted.query(cursor="") if wanted.page.cursor else "",
         looked_back_to=page.looked_back_to if page.looked_back_to > time_range.since else None,
         is_whole=page.is_whole,
-        found_traces=found_traces,
+        found=traces,
+        kept_for=kept_for,
         last_seen_at=found.last_seen_at,
         nothing=nothing,
     )
-
-
-def find_traces(connection: Connection, project_id: int, prefix: str) -> list[str]:
-    """The trace ids (hex) that begin with `prefix`, a few of them where there are many."""
-    found: dict[str, None] = {}
-    for stored in find_bodies(connection, project_id, bytes.fromhex(prefix[:8])).bodies:
-        found |= dict.fromkeys(find_trace_ids(stored, prefix, _MOST_FOUND))
-        if len(found) >= _MOST_FOUND:
-            break
-    return list(found)[:_MOST_FOUND]
 
 
 def _find(

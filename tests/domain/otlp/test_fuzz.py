@@ -13,7 +13,9 @@ from miniapm.clock import DAY
 from miniapm.domain.otlp.json_logs import read_json_logs
 from miniapm.domain.otlp.logs import read_logs
 from miniapm.domain.otlp.metrics import count_json_points, count_points
+from miniapm.domain.otlp.stored import StoredBody, find_trace_ids, read_details, read_spans
 from miniapm.domain.scrubbing import make_scrubber
+from miniapm.domain.spans.batches import TAIL_BYTES
 from miniapm.domain.spans.values import Telemetry
 from miniapm.exceptions import Invalid
 from tests.domain.otlp.mutating import mutations
@@ -84,7 +86,7 @@ def test_both_encodings_mean_the_same(sent: list[Group]) -> None:
     assert len(protobuf.batches) == len(other.batches)
     for one, two in zip(protobuf.batches, other.batches, strict=True):
         assert one.entries == two.entries
-        assert one.prefixes == two.prefixes
+        assert one.tails == two.tails
         assert (one.span_count, one.started_at, one.ended_at) == (
             two.span_count,
             two.started_at,
@@ -147,9 +149,43 @@ json_values = st.recursive(
 
 
 @MANY
+@given(st.sampled_from(ENCODINGS), st.data())
+def test_all_that_is_accepted_of_mutated_bodies_is_read_again(
+    encoding: str, data: st.DataObject
+) -> None:
+    with suppress(Invalid):
+        check_stored(read_body(encoding, data.draw(mutations(make_body(encoding)))))
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(ENCODINGS), groups)
+def test_all_that_is_accepted_is_read_again(encoding: str, sent: list[Group]) -> None:
+    check_stored(read(encoding, *sent))
+
+
+def check_stored(telemetry: Telemetry) -> None:
+    """Every span that was counted is found in what is stored, with what it holds."""
+    for batch in telemetry.batches:
+        stored = StoredBody(batch.format, DEFAULTS, batch.body)
+        size = TAIL_BYTES
+        tails = {batch.tails[n : n + size] for n in range(0, len(batch.tails), size)}
+        found = {trace for tail in tails for trace in find_trace_ids(stored, tail.hex(), 1000)}
+        count = 0
+        for trace in found:
+            for span in read_spans(stored, bytes.fromhex(trace), 1000):
+                count += 1
+                assert read_details(span, make_scrubber()).attributes is not None
+        assert count == batch.span_count
+        assert found >= {entry.trace_id.hex() for entry in batch.entries if entry.trace_id}
+
+
+@MANY
 @given(st.data())
 def test_json_with_any_value_in_any_place(data: st.DataObject) -> None:
     request = json.loads(make_body("json"))
+    for span in request["resourceSpans"][0]["scopeSpans"][0]["spans"]:
+        span["links"] = [{"traceId": "07" * 16, "spanId": "08" * 8}]
+        span["status"] = {"code": 2, "message": "told"}
     place: Any = request
     while isinstance(place, dict | list) and place:
         key = data.draw(
@@ -160,6 +196,33 @@ def test_json_with_any_value_in_any_place(data: st.DataObject) -> None:
             break
         place = place[key]
     try:
-        read_body("json", json.dumps(request).encode())
+        check_stored(read_body("json", json.dumps(request).encode()))
     except Invalid as error:
         error.message.encode()
+
+
+parts = st.fixed_dictionaries(
+    {},
+    optional={
+        name: json_values
+        | st.lists(st.dictionaries(st.sampled_from(keys), json_values, max_size=3), max_size=3)
+        | st.dictionaries(st.sampled_from(keys), json_values, max_size=3)
+        for name, keys in {
+            "events": ["name", "timeUnixNano", "attributes"],
+            "links": ["traceId", "spanId", "attributes"],
+            "status": ["code", "message"],
+            "attributes": ["key", "value"],
+            "kind": ["x"],
+            "flags": ["x"],
+        }.items()
+    },
+)
+
+
+@MANY
+@given(parts)
+def test_a_span_in_json_is_read_again_whatever_its_parts_are(part: dict[str, Any]) -> None:
+    request = json.loads(make_body("json"))
+    request["resourceSpans"][0]["scopeSpans"][0]["spans"][1] |= part
+    with suppress(Invalid):
+        check_stored(read_body("json", json.dumps(request).encode()))

@@ -18,7 +18,7 @@ from miniapm.domain.otlp.stored import (
 )
 from miniapm.domain.otlp.traces import read_traces
 from miniapm.domain.scrubbing import MASK, Scrubber
-from miniapm.domain.spans.batches import has_prefix
+from miniapm.domain.spans.batches import has_tail
 from miniapm.domain.spans.compression import compress_plain, decompress
 from miniapm.domain.spans.span import Span as WholeSpan
 from miniapm.domain.spans.values import Format, ReleaseName, TelemetryDefaults
@@ -151,13 +151,23 @@ def test_an_exception_has_the_fingerprint_that_it_was_counted_under(format_: For
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-def test_trace_ids_are_found_by_their_beginning(format_: Format) -> None:
-    ids = [bytes([0xAB, 1, 2, 3, n]) + bytes(11) for n in (1, 1, 2, 0xF0)]
+def test_trace_ids_are_found_by_their_end(format_: Format) -> None:
+    ids = [bytes(11) + bytes([n, 0xAB, 1, 2, 3]) for n in (1, 1, 2, 0x0F)]
     stored = store(format_, [Group([Span(trace_id=trace_id) for trace_id in ids])])
     assert find_trace_ids(stored, "ab010203", 10) == [ids[0].hex(), ids[2].hex(), ids[3].hex()]
-    assert find_trace_ids(stored, "ab010203f", 10) == [ids[3].hex()]
+    assert find_trace_ids(stored, "fab010203", 10) == [ids[3].hex()]
     assert find_trace_ids(stored, "ab010203", 2) == [ids[0].hex(), ids[2].hex()]
     assert find_trace_ids(stored, "ab010204", 10) == []
+
+
+@pytest.mark.parametrize("written", [TRACE.hex().upper(), "\\u0030A" * 16, "0\\u0061" * 16])
+def test_an_id_in_json_is_found_however_it_is_written(written: str) -> None:
+    body = write_json([Group([Span()])]).replace(TRACE.hex().encode(), written.encode())
+    [batch] = read_json_traces(body, DEFAULTS, NOW, SCRUBBER).batches
+    stored = StoredBody("json", DEFAULTS, batch.body)
+    assert len(read_spans(stored, TRACE, 10)) == 1
+    assert find_trace_ids(stored, TRACE.hex()[-9:], 10) == [TRACE.hex()]
+    assert take_out(stored, TRACE) is not None
 
 
 @pytest.mark.parametrize("format_", FORMATS)
@@ -174,8 +184,8 @@ def test_a_trace_is_taken_out_of_a_body(format_: Format) -> None:
     assert rewritten.body is not None
     assert b"ada" not in decompress(rewritten.body)
     assert rewritten.span_count == 1
-    assert has_prefix(rewritten.prefixes, OTHER)
-    assert not has_prefix(rewritten.prefixes, TRACE)
+    assert has_tail(rewritten.tails, OTHER)
+    assert not has_tail(rewritten.tails, TRACE)
     rest = stored._replace(body=rewritten.body)
     assert [span.name for span in read_spans(rest, OTHER, 10)] == ["kept"]
     assert read_spans(rest, OTHER, 10)[0].source.scope == "s"
@@ -220,6 +230,38 @@ def test_json_as_others_write_it_is_read() -> None:
     details = read_details(read, SCRUBBER)
     assert details.status_message == "no"
     assert details.links == [(OTHER.hex(), "0102030405060708", {})]
+
+
+@pytest.mark.parametrize(
+    ("part", "events", "links", "message"),
+    [
+        ({"events": [None]}, 0, 1, "told"),
+        ({"events": 0}, 0, 1, "told"),
+        ({"events": [{"name": 5}, {"name": "kept"}, 7]}, 1, 1, "told"),
+        ({"events": [{"name": "kept", "attributes": 9}]}, 1, 1, "told"),
+        ({"links": 0}, 1, 0, "told"),
+        ({"links": [None, {"traceId": 4}]}, 1, 0, "told"),
+        ({"status": {"code": 2, "message": 5}}, 1, 1, ""),
+        ({"status": 7}, 1, 1, ""),
+        ({"status": None, "events": None, "links": None}, 0, 0, ""),
+    ],
+)
+def test_what_cannot_be_read_of_a_span_in_json_is_left_out(
+    part: dict[str, Any], events: int, links: int, message: str
+) -> None:
+    body = to_json([Group([Span(kind=CLIENT, attributes={"a": 1})])])
+    span = body["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+    span["events"] = [{"name": "one"}]
+    span["links"] = [{"traceId": OTHER.hex()}]
+    span["status"] = {"code": 2, "message": "told"}
+    span |= part
+    [batch] = read_json_traces(json.dumps(body).encode(), DEFAULTS, NOW, SCRUBBER).batches
+    [read] = read_spans(StoredBody("json", DEFAULTS, batch.body), TRACE, 10)
+    assert read.is_error == (span["status"] not in (7, None))
+    details = read_details(read, SCRUBBER)
+    assert (len(details.events), len(details.links)) == (events, links)
+    assert details.status_message == message
+    assert details.attributes == {"a": 1}
 
 
 @pytest.mark.parametrize("format_", [*FORMATS, "requests"])

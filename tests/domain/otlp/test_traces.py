@@ -7,7 +7,7 @@ import pytest
 
 from miniapm.clock import DAY, MINUTE
 from miniapm.domain.otlp.schema import load_schema
-from miniapm.domain.spans.batches import LONGEST, has_prefix
+from miniapm.domain.spans.batches import LONGEST, has_tail
 from miniapm.domain.spans.compression import decompress
 from miniapm.domain.spans.values import ReleaseName, SpanBatch
 from miniapm.exceptions import Invalid
@@ -178,10 +178,10 @@ def test_what_a_batch_says_of_itself(encoding: str) -> None:
     assert batch.format == encoding
     assert batch.span_count == count_stored(encoding, batch) == 2
     assert (batch.started_at, batch.ended_at) == (NOW - 5000, NOW)
-    assert has_prefix(batch.prefixes, TRACE)
-    assert has_prefix(batch.prefixes, OTHER_TRACE)
-    assert not has_prefix(batch.prefixes, PARENT * 2)
-    assert len(batch.prefixes) == 8
+    assert has_tail(batch.tails, TRACE)
+    assert has_tail(batch.tails, OTHER_TRACE)
+    assert not has_tail(batch.tails, PARENT * 2)
+    assert len(batch.tails) == 8
     assert decompress(batch.body) == write(encoding, [Group([last, first])])
 
 
