@@ -362,19 +362,15 @@ def test_it_takes_only_so_many_small_chunks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "piece"),
-    [
-        ({"unread_bytes": 100_000}, b"1000\r\n" + b"x" * 4096 + b"\r\n"),
-        ({"unread_chunk_count": 100}, b"1\r\nx\r\n"),
-    ],
+    "piece", [b"1000\r\n" + b"x" * 4096 + b"\r\n", b"1\r\nx\r\n"], ids=["large", "small"]
 )
-def test_it_does_not_read_for_ever_what_is_answered(limits: dict[str, int], piece: bytes) -> None:
-    with serve(**limits, linger_bytes=50_000) as server, server.connect() as client:
+def test_it_does_not_read_for_ever_what_is_answered(piece: bytes) -> None:
+    limits: dict[str, Any] = {"unread_bytes": 100_000, "unread_chunk_count": 100}
+    with serve(linger_bytes=50_000, **limits) as server, server.connect() as client:
         client.send(b"POST /refuse HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
         assert client.read_answer().status == 413
         with pytest.raises(OSError, match=r"reset|Broken pipe"):
-            for _ in range(10_000):
-                client.send(piece * 100)
+            client.send(piece * 1_000_000)
 
 
 def test_it_discards_a_bounded_amount_after_a_refusal() -> None:

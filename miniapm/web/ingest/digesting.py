@@ -50,7 +50,7 @@ async def take_body(call: Call, key: Key, read: Read[T]) -> Undigested[T]:
 
 
 async def digest(call: Call, undigested: Undigested[T], *more: Any) -> T:
-    """What `undigested` decodes to: beside the loop unless it is small. `more` is for its `read`."""
+    """What `undigested` decodes to, beside the loop unless it is small; `more` goes to `read`."""
     if undigested.size <= _SMALL_BYTES:
         return undigested.work(*more)
     work = partial(undigested.work, *more)
