@@ -40,5 +40,6 @@ class Context:
     started_at: int
     deploy_timeout: int
     budget: ByteBudget
-    digesters: Executor
+    digester: Executor
+    large_digester: Executor
     scrubber: Scrubber

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from miniapm.domain.keys import Key
+from miniapm.domain.otlp.splitting import LARGE_BYTES
 from miniapm.domain.scrubbing import Scrubber
 from miniapm.domain.spans.values import DEFAULT_ENV, TelemetryDefaults
 from miniapm.exceptions import TooLarge
@@ -53,8 +54,11 @@ async def digest(call: Call, undigested: Undigested[T], *more: Any) -> T:
     """What `undigested` decodes to, beside the loop unless it is small; `more` goes to `read`."""
     if undigested.size <= _SMALL_BYTES:
         return undigested.work(*more)
+    # a large body takes a second: the usual ones do not wait for it
+    is_large = undigested.size > LARGE_BYTES
+    digester = call.context.large_digester if is_large else call.context.digester
     work = partial(undigested.work, *more)
-    return await asyncio.get_running_loop().run_in_executor(call.context.digesters, work)
+    return await asyncio.get_running_loop().run_in_executor(digester, work)
 
 
 def telemetry_defaults(key: Key) -> TelemetryDefaults:
