@@ -8,14 +8,14 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
-from miniapm.domain.histograms import Buckets, find_percentiles, merge_encoded
+from miniapm.domain.histograms import Buckets, find_percentiles
 from miniapm.domain.ranges import tile
 from miniapm.domain.spans.comparisons import Change, Window, Windows, compare, find_windows
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.markers import Marker, find_last_live
 from miniapm.storage.releases import Release
-from miniapm.storage.rollups.merging import SHARES
-from miniapm.storage.rollups.rows import find_rows
+from miniapm.storage.rollups.merging import SHARES, merge_remembered
+from miniapm.storage.rollups.rows import find_histograms
 
 # above one in so many it is quicker to read all endpoints than each by itself
 _FEW = 4
@@ -88,14 +88,17 @@ def find_spreads(
     found = {endpoint_id: _Sides() for endpoint_id in endpoint_ids}
     lane_ids = lane.release_ids if lane is not None else frozenset()
     for piece in _cut(shown, lane):
-        blobs: dict[tuple[int, bool], list[bytes]] = {}
         for part in tile(*piece.time):
+            # merged by part: that of whole hours stays the same for an hour
+            blobs: dict[tuple[int, bool], list[bytes]] = {}
             for one in wanted:
-                for row in find_rows(connection, project_id, one, part):
-                    if row[0] in found and row[1] in release_ids:
-                        blobs.setdefault((row[0], row[1] in lane_ids), []).append(row[-1])
-        for (endpoint_id, is_lane), group in blobs.items():
-            found[endpoint_id].add(piece, is_lane, merge_encoded(group))
+                for endpoint_id, release_id, blob in find_histograms(
+                    connection, project_id, one, part
+                ):
+                    if endpoint_id in found and release_id in release_ids:
+                        blobs.setdefault((endpoint_id, release_id in lane_ids), []).append(blob)
+            for (endpoint_id, is_lane), group in blobs.items():
+                found[endpoint_id].add(piece, is_lane, merge_remembered(tuple(group)))
     return {
         endpoint_id: sides.tell(has_lane=lane is not None) for endpoint_id, sides in found.items()
     }

@@ -21,6 +21,20 @@ def find_rows(connection: Connection, project_id: int, endpoint_id: int | None, 
     )
 
 
+def find_histograms(
+    connection: Connection, project_id: int, endpoint_id: int | None, part: Tile
+) -> Any:
+    """As `find_rows`, but of (endpoint, release, histogram) alone."""
+    return connection.execute(
+        f"""/* rollups.find_histograms */ select endpoint_id, release_id, histogram
+        from rollups
+        where project_id = :project_id and resolution = :resolution
+            and endpoint_id {which_endpoint(endpoint_id)}
+            and started_at >= :since and started_at < :until""",
+        bind_tile(project_id, part, endpoint_id),
+    )
+
+
 def which_endpoint(endpoint_id: int | None) -> str:
     """The condition behind the column: one endpoint, or all of the project."""
     # one, or a list of all: the index begins with it, time comes after
