@@ -184,7 +184,8 @@ def test_another_content_type(server: Server, content_type: str) -> None:
     }
     answer = server.http.post("/v1/traces", content=b"{}", headers=headers)
     assert answer.status_code == 400
-    assert b"application/x-protobuf or application/json" in answer.content
+    assert "application/x-protobuf or application/json" in answer.json()["message"]
+    assert server.rows("select id from span_batches") == []
 
 
 @pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "Application/JSON"])

@@ -37,8 +37,9 @@ def find_encoding(headers: RequestHeaders) -> Encoding:
 def explain_as_status(error: MiniapmError, context: Context, headers: RequestHeaders) -> Answer:
     """A google.rpc.Status. Trouble of ours is 503: exporters throw away what any other 5xx met."""
     status = _UNAVAILABLE if isinstance(error, Internal) else error.status
-    is_json = _media_type(headers) in _JSON_TYPES
-    encoding = Encoding.JSON if is_json else Encoding.PROTOBUF
+    # who says neither is a person with curl, who can read JSON
+    is_protobuf = _media_type(headers) in _PROTOBUF_TYPES
+    encoding = Encoding.PROTOBUF if is_protobuf else Encoding.JSON
     body = encode_status(encoding, _CODES.get(status, _UNKNOWN), error.message)
     return Answer(status, sized(encoding.value.encode(), body), body)
 
