@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 PASSWORD = "correct horse battery"
 
@@ -55,22 +55,6 @@ def served(tmp_path: Path) -> Iterator[Served]:
         process.send_signal(signal.SIGTERM)
         process.wait(15)
         process.stdout.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = next(
-        (p for p in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(p).exists()), None
-    )
-    if path is None:
-        if os.environ.get("REQUIRE_EVERY_PROGRAM"):
-            pytest.fail("chromium is not installed, and every program is required here")
-        pytest.skip("chromium is not installed")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=flags)
-        yield launched
-        launched.close()
 
 
 @dataclass(frozen=True)

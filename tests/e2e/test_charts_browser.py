@@ -1,13 +1,11 @@
 """Charts in a real browser: deploys as flags, cursors in step, a drag that zooms."""
 
-import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from miniapm.clock import HOUR, MINUTE, to_rfc3339
 from miniapm.domain.instants import parse_instant
@@ -19,23 +17,6 @@ from tests.web.hostile import HOSTILE_MARKUP
 
 TEN = START - START % (10 * MINUTE)
 STEPS = 24 * 6
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = next(
-        (p for p in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(p).exists()), None
-    )
-    if path is None:
-        if os.environ.get("REQUIRE_EVERY_PROGRAM"):
-            pytest.fail("chromium is not installed, and every program is required here")
-        pytest.skip("chromium is not installed")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield launched
-        launched.close()
 
 
 def open_context(browser: Browser, server: Server, zone: str = "UTC") -> BrowserContext:

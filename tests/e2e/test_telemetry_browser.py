@@ -1,7 +1,6 @@
 """The whole of telemetry in a real browser: an application runs, a deploy is announced, and both
 stand where they belong, told in the viewer's zone."""
 
-import os
 import re
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from miniapm.clock import HOUR, MINUTE, SECOND, to_rfc3339
 from miniapm.clock import now as read_clock
@@ -99,23 +98,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         server.run(database.write(database.telemetry.flush))
         add_user(server, "ana")
         yield Shop(server, deployed_at, deploy)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = next(
-        (p for p in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(p).exists()), None
-    )
-    if path is None:
-        if os.environ.get("REQUIRE_EVERY_PROGRAM"):
-            pytest.fail("chromium is not installed, and every program is required here")
-        pytest.skip("chromium is not installed")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(params=ZONES)

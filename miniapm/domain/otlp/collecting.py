@@ -4,11 +4,19 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from miniapm.domain.errors.values import Occurrence
+from miniapm.domain.scrubbing import Scrubber
 from miniapm.domain.spans import endpoints
-from miniapm.domain.spans.batches import EntrySpan, ResourceEntries, build_batch
+from miniapm.domain.spans.batches import EntrySpan, ResourceEntries, Window, build_batch
 from miniapm.domain.spans.compression import Compress
 from miniapm.domain.spans.refusals import Refused
-from miniapm.domain.spans.values import EarlyCalls, Entry, Format, SpanBatch, Telemetry
+from miniapm.domain.spans.values import (
+    EarlyCalls,
+    Entry,
+    Format,
+    SpanBatch,
+    Telemetry,
+    TelemetryDefaults,
+)
 from miniapm.exceptions import Invalid
 
 CLIENT, PRODUCER = 3, 4
@@ -56,6 +64,23 @@ class Collected:
             occurrences=occurrences,
             compress=compress,
         )
+
+
+class PartReader:
+    """Reads the parts of one body, in either encoding; `refused` counts what is left out."""
+
+    def __init__(
+        self,
+        defaults: TelemetryDefaults,
+        window: Window,
+        scrubber: Scrubber,
+        compress: Compress,
+    ) -> None:
+        self._defaults = defaults
+        self._window = window
+        self._scrubber = scrubber
+        self._compress = compress
+        self.refused = Refused()
 
 
 def read_parts(

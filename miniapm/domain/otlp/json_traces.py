@@ -10,6 +10,7 @@ from miniapm.domain.otlp.collecting import (
     ERROR,
     PRODUCER,
     Collected,
+    PartReader,
     make_entry,
     read_parts,
 )
@@ -30,10 +31,9 @@ from miniapm.domain.otlp.json_text import JsonSyntax, Shape, broken, read_lenien
 from miniapm.domain.otlp.splitting import split_request
 from miniapm.domain.scrubbing import Scrubber
 from miniapm.domain.spans import endpoints
-from miniapm.domain.spans.batches import EntrySpan, ResourceEntries, Window, window_at
+from miniapm.domain.spans.batches import EntrySpan, ResourceEntries, window_at
 from miniapm.domain.spans.categories import categorize_keys, categorize_scope
 from miniapm.domain.spans.compression import Compress, compress_plain
-from miniapm.domain.spans.refusals import Refused
 from miniapm.domain.spans.values import (
     ReleaseName,
     SpanBatch,
@@ -138,22 +138,7 @@ def read_json_traces(
     return read_leniently(body, read)
 
 
-class _Reader:
-    """Reads the parts of one body."""
-
-    def __init__(
-        self,
-        defaults: TelemetryDefaults,
-        window: Window,
-        scrubber: Scrubber,
-        compress: Compress,
-    ) -> None:
-        self._defaults = defaults
-        self._compress = compress
-        self._window = window
-        self._scrubber = scrubber
-        self.refused = Refused()
-
+class _Reader(PartReader):
     def read_part(self, body: bytes) -> SpanBatch | None:
         try:
             request = _REQUEST.decode(body)

@@ -1,6 +1,7 @@
 """Protobuf trace requests to batches: only what every page needs is decoded, the rest stays bytes.
 
-The loop over spans is the hottest of the server: two thirds of a microsecond a span.
+The loop over spans is the hottest of the server: what it does for each, it does 100,000 times a
+second.
 """
 
 from functools import lru_cache
@@ -22,6 +23,7 @@ from miniapm.domain.otlp.collecting import (
     ERROR,
     PRODUCER,
     Collected,
+    PartReader,
     make_entry,
     read_parts,
 )
@@ -32,10 +34,9 @@ from miniapm.domain.otlp.splitting import split_request
 from miniapm.domain.otlp.wire import BROKEN, WireSyntax
 from miniapm.domain.scrubbing import Scrubber
 from miniapm.domain.spans import endpoints
-from miniapm.domain.spans.batches import EntrySpan, ResourceEntries, Window, window_at
+from miniapm.domain.spans.batches import EntrySpan, ResourceEntries, window_at
 from miniapm.domain.spans.categories import Category, categorize_keys, categorize_scope
 from miniapm.domain.spans.compression import Compress, compress_plain
-from miniapm.domain.spans.refusals import Refused
 from miniapm.domain.spans.values import (
     ReleaseName,
     SpanBatch,
@@ -69,22 +70,7 @@ def read_traces(
     return read_parts(parts, reader.refused, reader.read_part)
 
 
-class _Reader:
-    """Reads the parts of one body."""
-
-    def __init__(
-        self,
-        defaults: TelemetryDefaults,
-        window: Window,
-        scrubber: Scrubber,
-        compress: Compress,
-    ) -> None:
-        self._defaults = defaults
-        self._compress = compress
-        self._window = window
-        self._scrubber = scrubber
-        self.refused = Refused()
-
+class _Reader(PartReader):
     def read_part(self, body: bytes) -> SpanBatch | None:
         try:
             request = load_schema().TracesRequest.FromString(body)

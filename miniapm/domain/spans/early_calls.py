@@ -15,6 +15,7 @@ REMEMBERED_FOR = 15 * MINUTE
 
 _Sums = tuple[int, int, int, int, int]
 """When they came (µs), then the sums of `EarlyCalls`."""
+_NOTHING: _Sums = (0, 0, 0, 0, 0)
 
 
 class EarlyCallsMemory:
@@ -26,11 +27,16 @@ class EarlyCallsMemory:
     def add(self, project_id: int, calls: Sequence[EarlyCalls], now: int) -> None:
         """Remembers `calls`, which came at `now` (µs)."""
         sums = self._sums
-        for service, trace_id, *more in calls:
-            key = project_id, service, trace_id
-            known = sums.pop(key, (now, 0, 0, 0, 0))
-            added = (a + b for a, b in zip(known[1:], more, strict=True))
-            sums[key] = (now, *added)  # type: ignore[assignment]
+        for call in calls:
+            key = project_id, call.service, call.trace_id
+            _, database_us, database_count, http_us, http_count = sums.pop(key, _NOTHING)
+            sums[key] = (
+                now,
+                database_us + call.database_us,
+                database_count + call.database_count,
+                http_us + call.http_us,
+                http_count + call.http_count,
+            )
             if len(sums) > MOST_REMEMBERED:
                 del sums[next(iter(sums))]
 

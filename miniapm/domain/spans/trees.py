@@ -178,6 +178,6 @@ def _set_clock(child: Node, parent: Node) -> None:
 def _find_owners(nodes: Sequence[Node]) -> list[int]:
     owners: list[int] = []
     for node in nodes:
-        is_owner = node.parent is None or node.span.is_entry
-        owners.append(node.position if is_owner else owners[node.parent.position])  # type: ignore[union-attr]
+        parent = None if node.span.is_entry else node.parent
+        owners.append(node.position if parent is None else owners[parent.position])
     return owners

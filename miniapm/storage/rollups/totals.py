@@ -3,7 +3,8 @@
 `release_ids` narrows to what these releases served; None is all of a project.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from typing import Any
 
 import msgspec
 
@@ -14,6 +15,7 @@ from miniapm.storage.rollups.merging import Sum
 from miniapm.storage.rollups.rows import add_row, bind_tile, find_rows
 
 FEW_REQUESTS = 5
+_ENDPOINT, _RELEASE = 0, 1
 
 
 class Totals(msgspec.Struct, frozen=True):
@@ -44,11 +46,10 @@ def find_totals(
 
     All endpoints but ALL_ENDPOINTS, or only `endpoint_id`, which may be that.
     """
+    rows = _find_rows(connection, project_id, release_ids, since, until, endpoint_id)
     sums: dict[int, Sum] = {}
-    for part in tile(since, until):
-        for row in find_rows(connection, project_id, endpoint_id, part):
-            if release_ids is None or row[1] in release_ids:
-                add_row(sums, row[0], row)
+    for row in rows:
+        add_row(sums, row[_ENDPOINT], row)
     return {key: _to_totals(key, total) for key, total in sums.items()}
 
 
@@ -61,12 +62,26 @@ def find_release_totals(
     endpoint_id: int,
 ) -> dict[int, Totals]:
     """What `find_totals` gives of one endpoint, by release."""
+    rows = _find_rows(connection, project_id, release_ids, since, until, endpoint_id)
     sums: dict[int, Sum] = {}
+    for row in rows:
+        add_row(sums, row[_RELEASE], row)
+    return {key: _to_totals(endpoint_id, total) for key, total in sums.items()}
+
+
+def _find_rows(
+    connection: Connection,
+    project_id: int,
+    release_ids: Collection[int] | None,
+    since: int,
+    until: int,
+    endpoint_id: int | None,
+) -> Iterator[Any]:
+    """The rows of `find_rows` that together cover since <= t < until, of these releases."""
     for part in tile(since, until):
         for row in find_rows(connection, project_id, endpoint_id, part):
-            if release_ids is None or row[1] in release_ids:
-                add_row(sums, row[1], row)
-    return {key: _to_totals(endpoint_id, total) for key, total in sums.items()}
+            if release_ids is None or row[_RELEASE] in release_ids:
+                yield row
 
 
 def find_slowest(
@@ -119,13 +134,8 @@ def find_histogram(
     until: int,
 ) -> Buckets:
     """How the durations of an endpoint were spread in since <= t < until."""
-    blobs = [
-        row[-1]
-        for part in tile(since, until)
-        for row in find_rows(connection, project_id, endpoint_id, part)
-        if release_ids is None or row[1] in release_ids
-    ]
-    return merge_encoded(blobs)
+    rows = _find_rows(connection, project_id, release_ids, since, until, endpoint_id)
+    return merge_encoded([row[-1] for row in rows])
 
 
 def _to_totals(endpoint_id: int, total: Sum) -> Totals:
