@@ -21,13 +21,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from backports import zstd
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from bench.figures import Figure, print_figures, read_options
 from bench.servers import ServerProcess, serve_miniapm
 from bench.stored import count_entries, find_rollup_mistakes, wait_for_rollups
 from bench.traces import DAY, Bodies, make_pool
+from miniapm.domain.spans.compression import Dictionary, decompress, dictionary_of
 
 SPAN_SENDERS = 6
 ERROR_SENDERS = 2
@@ -230,8 +230,15 @@ def _count_stored_spans(directory: Path) -> Counter[bytes]:
     """How often each span is in the stored bodies."""
     stored: Counter[bytes] = Counter()
     with closing(sqlite3.connect(directory / "miniapm.db")) as database:
-        for (body,) in database.execute("select body from span_batches"):
-            stored.update(_read_span_ids(zstd.decompress(body)))
+        # bodies are compressed with a dictionary once the server has trained one
+        dictionaries = {
+            dictionary.id: dictionary
+            for (content,) in database.execute("select content from span_dictionaries")
+            for dictionary in (Dictionary(content),)
+        }
+        for (frame,) in database.execute("select body from span_batches"):
+            body = decompress(frame, dictionaries.get(dictionary_of(frame)))
+            stored.update(_read_span_ids(body))
     return stored
 
 

@@ -41,7 +41,8 @@ from miniapm.web.ingest.calls import QuickAnswer
 from miniapm.web.keyring import Keyring
 from miniapm.web.live import LOOK_SECONDS, LiveFeed
 from miniapm.web.passwords import PasswordHashing
-from miniapm.web.protocol import ProtocolLimits, make_protocol
+from miniapm.web.protocol import make_protocol
+from miniapm.web.protocol_limits import ProtocolLimits
 from miniapm.web.rate_limits import RateLimit
 from miniapm.web.refusals import RefusalRecorder
 from miniapm.web.serving import Site

@@ -10,9 +10,8 @@ import logging
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from inspect import CORO_CREATED, getcoroutinestate
-from typing import Any, ClassVar, Final
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -25,47 +24,15 @@ from uvicorn.protocols.http.httptools_impl import (
 from uvicorn.server import ServerState
 
 from miniapm.web.ingest.calls import QuickAnswer
-from miniapm.web.quick_protocol import QuickProtocol, encode_answer
-
-# What a connection reads: nothing yet, a request's head, its body, or input to throw away.
-IDLE: Final = 0
-HEAD: Final = 1
-BODY: Final = 2
-REFUSED: Final = 3
+from miniapm.web.protocol_limits import ProtocolLimits
+from miniapm.web.quick_protocol import encode_answer
+from miniapm.web.timed_protocol import BODY, HEAD, IDLE, REFUSED, TimedProtocol
 
 _SMALL_CHUNK_BYTES = 256
 
 BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class ProtocolLimits:
-    """What one connection may cost before it is refused or cut."""
-
-    header_bytes: int = 32 * 1024
-    """Request line and headers together; also trailers, and what stands between two chunks."""
-    header_count: int = 100
-    header_seconds: float = 10.0
-    """From the connection, or a later request's first byte, to the end of its headers."""
-    body_seconds: float = 30.0
-    """From the end of the headers to the end of the body, however it trickles."""
-    unread_bytes: int = 16 * 1024 * 1024
-    """Of a body that still arrives though it is answered; past it the connection is closed."""
-    unread_chunk_count: int = 5_000
-    """The same, in pieces below 256 bytes: each costs as much as one of many kilobytes."""
-    small_chunk_count: int = 200_000
-    """Such pieces in a body that is not answered yet."""
-    pipeline_count: int = 100
-    """Requests that may wait behind the one being answered; each costs more than its bytes."""
-    write_seconds: float = 30.0
-    """How long a client may take no byte of an answer that waits for it."""
-    linger_seconds: float = 5.0
-    """How long input is still thrown away after a refusal, so that the client can read it."""
-    linger_bytes: int = 32 * 1024 * 1024
-    drain_seconds: float = 2.0
-    """How long a connection may go on after shutdown; below uvicorn's graceful timeout."""
 
 
 def make_protocol(
@@ -81,28 +48,22 @@ def make_protocol(
     return type("LimitedProtocol", (BoundedProtocol,), made)
 
 
-class BoundedProtocol(QuickProtocol):
-    """One connection. A timer is armed only for what is still missing after the bytes at hand."""
+class BoundedProtocol(TimedProtocol):
+    """One connection."""
 
     # uvicorn's own attributes fill a shared-key dict (30 names); past that every access is slower.
     __slots__ = (
-        "_arrival_timer",
         "_discarded_bytes",
         "_end_timer",
         "_header_bytes",
         "_header_count",
-        "_idle_since",
         "_last_answer",
         "_lingering",
         "_pending_bytes",
         "_small_chunks",
-        "_stage",
         "_stopping",
         "_unread_bytes",
-        "_write_timer",
     )
-
-    limits: ClassVar[ProtocolLimits]
 
     def __init__(
         self,
@@ -114,18 +75,14 @@ class BoundedProtocol(QuickProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._header_bytes = self.limits.header_bytes
         self._header_count = self.limits.header_count
-        self._stage = IDLE
         # Of the unfinished head or trailers; from below zero where a piece held other bytes too.
         self._pending_bytes = 0
         self._discarded_bytes = 0
         self._unread_bytes = 0
         self._small_chunks = 0
-        self._idle_since = 0.0
         self._last_answer = b""
         self._lingering = False
         self._stopping = False
-        self._arrival_timer: asyncio.TimerHandle | None = None
-        self._write_timer: asyncio.TimerHandle | None = None
         self._end_timer: asyncio.TimerHandle | None = None
         self.url = b""
 
@@ -288,67 +245,10 @@ class BoundedProtocol(QuickProtocol):
         else:
             self._await_next()
 
-    # Deadlines
-
-    def _await_next(self) -> None:
-        # One timer that looks at the clock is cheaper than one made and cancelled per request.
-        self._idle_since = self.loop.time()
-        if self.timeout_keep_alive_task is None:
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
-
-    def timeout_keep_alive_handler(self) -> None:
-        self.timeout_keep_alive_task = None
-        if self._stage != IDLE or not self.cycle.response_complete:
-            return
-        seconds_left = self._idle_since + self.timeout_keep_alive - self.loop.time()
-        if seconds_left > 0:
-            self.timeout_keep_alive_task = self.loop.call_later(
-                seconds_left, self.timeout_keep_alive_handler
-            )
-        else:
-            self.transport.close()
-
     def _await_rest(self) -> None:
-        limits = self.limits
-        seconds = limits.header_seconds if self._stage == HEAD else limits.body_seconds
-        self._arrival_timer = self.loop.call_later(seconds, self._on_late)
+        super()._await_rest()
         if self._stage == BODY:
             self.cycle.transport = _EarlyAnswerTransport(self, self.cycle)
-
-    def _cancel_arrival_timer(self) -> None:
-        if self._arrival_timer is not None:
-            self._arrival_timer.cancel()
-            self._arrival_timer = None
-
-    def _on_late(self) -> None:
-        if self._stage == IDLE:
-            self.transport.close()
-        else:
-            part = "headers" if self._stage == HEAD else "body"
-            self._refuse(408, "request_timeout", f"The request's {part} took too long to arrive.")
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._await_writing()
-
-    def resume_writing(self) -> None:
-        if self._write_timer is not None:
-            self._write_timer.cancel()
-        super().resume_writing()
-
-    def _await_writing(self) -> None:
-        unsent_bytes = self.transport.get_write_buffer_size()
-        self._write_timer = self.loop.call_later(
-            self.limits.write_seconds, self._check_writing, unsent_bytes
-        )
-
-    def _check_writing(self, unsent_bytes: int) -> None:
-        if self.transport.get_write_buffer_size() < unsent_bytes:
-            self._await_writing()
-        else:
-            self.transport.abort()
 
     # Refusing and closing
 

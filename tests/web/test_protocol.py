@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 import uvicorn
 
-from miniapm.web.protocol import ProtocolLimits, make_protocol
+from miniapm.web.protocol import make_protocol
+from miniapm.web.protocol_limits import ProtocolLimits
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Any]
@@ -795,7 +796,8 @@ def test_it_reads_no_large_body_ahead_of_the_answer_due() -> None:
 CHILD = """
 import signal, socket, sys
 import uvicorn
-from miniapm.web.protocol import ProtocolLimits, make_protocol
+from miniapm.web.protocol import make_protocol
+from miniapm.web.protocol_limits import ProtocolLimits
 from tests.web.test_protocol import App
 
 signal.signal(signal.SIGTERM, lambda *_: None)
