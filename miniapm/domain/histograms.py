@@ -18,7 +18,11 @@ Buckets = dict[int, int]
 SCALE = 16
 """Buckets for each doubling."""
 
-_COUNT_TYPES = ("B", "H", "I", "Q")
+COUNT_TYPES = ("B", "H", "I", "Q")
+DENSE_WIDTHS = COUNT_TYPES[:3]
+DENSE = 4
+"""The bit of the first byte that tells the dense form."""
+
 _COUNT_LIMITS = (1 << 8, 1 << 16, 1 << 32, 1 << 64)
 
 
@@ -38,26 +42,54 @@ def upper_bound_of(bucket: int) -> float:
 
 
 def encode_buckets(buckets: Mapping[int, int]) -> bytes:
-    """A byte for the width of counts, then bucket numbers (16 bit, rising), then their counts."""
+    """The shorter of two forms, both after a byte that names form and width of the counts.
+
+    Sparse: bucket numbers (16 bit, rising), then their counts. Dense: the first bucket's number (16
+    bit), then the counts of all buckets up to the last.
+    """
     numbers = sorted(buckets)
     counts = [buckets[number] for number in numbers]
     largest = max(counts, default=0)
     width = next(i for i, limit in enumerate(_COUNT_LIMITS) if largest < limit)
+    size = 1 << width
+    if numbers and width < len(DENSE_WIDTHS):
+        first, span = numbers[0], numbers[-1] - numbers[0] + 1
+        if 2 + span * size < len(numbers) * (2 + size):
+            dense = array(COUNT_TYPES[width], bytes(span * size))
+            for number, count in zip(numbers, counts, strict=True):
+                dense[number - first] = count
+            return b"%c%b%b" % (DENSE | width, first.to_bytes(2, "little"), dense.tobytes())
     return b"%c%b%b" % (
         width,
         array("H", numbers).tobytes(),
-        array(_COUNT_TYPES[width], counts).tobytes(),
+        array(COUNT_TYPES[width], counts).tobytes(),
     )
 
 
 def decode_buckets(blob: bytes) -> Iterable[tuple[int, int]]:
     """The (bucket, count) pairs that `encode_buckets` wrote."""
-    width = blob[0]
-    numbers, counts = array("H"), array(_COUNT_TYPES[width])
-    middle = 1 + (len(blob) - 1) * 2 // (2 + (1 << width))
-    numbers.frombytes(blob[1:middle])
-    counts.frombytes(blob[middle:])
+    if blob[0] & DENSE:
+        counts = array(COUNT_TYPES[blob[0] ^ DENSE], blob[3:])
+        return ((number, n) for number, n in enumerate(counts, dense_first_of(blob)) if n)
+    numbers, counts = join_sparse([blob])
     return zip(numbers, counts, strict=True)
+
+
+def dense_first_of(blob: bytes) -> int:
+    """The first bucket of a histogram in the dense form."""
+    return blob[1] | blob[2] << 8
+
+
+def join_sparse(blobs: Iterable[bytes]) -> tuple["array[int]", "array[int]"]:
+    """The bucket numbers and the counts of histograms in the sparse form, counts of one width."""
+    width = 0
+    numbers, counts = [], []
+    for blob in blobs:
+        width = blob[0]
+        middle = 1 + (len(blob) - 1) * 2 // (2 + (1 << width))
+        numbers.append(blob[1:middle])
+        counts.append(blob[middle:])
+    return array("H", b"".join(numbers)), array(COUNT_TYPES[width], b"".join(counts))
 
 
 def add_encoded(buckets: Buckets, blob: bytes) -> None:
@@ -81,32 +113,6 @@ def find_percentiles(buckets: Mapping[int, int], shares: Sequence[float]) -> lis
         while len(found) < len(ranks) and ranks[len(found)] <= seen:
             found.append(middle_of(number))
     return found
-
-
-def add_up(blobs: Iterable[bytes]) -> list[int]:
-    """The sum of many stored histograms: how many fell into each bucket, from 0 on."""
-    by_width: dict[int, tuple[list[bytes], list[bytes]]] = {}
-    for blob in blobs:
-        width = blob[0]
-        parts = by_width.setdefault(width, ([], []))
-        middle = 1 + (len(blob) - 1) * 2 // (2 + (1 << width))
-        parts[0].append(blob[1:middle])
-        parts[1].append(blob[middle:])
-    # all numbers of a width at once, into a list: twice as fast as one by one into a dict
-    joined = [
-        (array("H", b"".join(numbers)), array(_COUNT_TYPES[width], b"".join(counts)))
-        for width, (numbers, counts) in by_width.items()
-    ]
-    totals = [0] * (1 + max((max(numbers, default=0) for numbers, _ in joined), default=0))
-    for all_numbers, all_counts in joined:
-        for number, count in zip(all_numbers, all_counts, strict=True):
-            totals[number] += count
-    return totals
-
-
-def merge_encoded(blobs: Iterable[bytes]) -> Buckets:
-    """The sum of many stored histograms."""
-    return {number: count for number, count in enumerate(add_up(blobs)) if count}
 
 
 def find_percentiles_of(totals: Sequence[int], shares: Sequence[float]) -> list[float | None]:

@@ -17,7 +17,10 @@ from miniapm.domain.histograms import (
 )
 
 DURATIONS = st.integers(0, 2**45)
-BUCKETS = st.dictionaries(st.integers(0, 2**16 - 1), st.integers(1, 2**63), max_size=60)
+BUCKETS = st.one_of(
+    st.dictionaries(st.integers(0, 2**16 - 1), st.integers(1, 2**63), max_size=60),
+    st.dictionaries(st.integers(40, 80), st.integers(1, 2**17), max_size=40),
+)
 
 
 @given(DURATIONS)

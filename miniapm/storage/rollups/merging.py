@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
-from miniapm.domain.histograms import Buckets, add_up, find_percentiles_of, merge_encoded
+from miniapm.domain.histogram_sums import add_up, merge_encoded
+from miniapm.domain.histograms import Buckets, find_percentiles_of
 
 # what is merged once is remembered by what went into it: closed times stay what they are, and late
 # telemetry makes other bytes; some megabytes at most

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from miniapm.domain.histograms import Buckets, merge_encoded
+from miniapm.domain.histogram_sums import merge_encoded
+from miniapm.domain.histograms import Buckets
 from miniapm.domain.ranges import tile
 from miniapm.storage.connection import Connection
 from miniapm.storage.rollups.merging import Sum
