@@ -28,6 +28,7 @@ from miniapm.storage.connection import (
 from miniapm.storage.deploys.record import record_announcement
 from miniapm.storage.deploys.record_together import record_together
 from miniapm.storage.migrations import migrate
+from miniapm.storage.precedence import Precedence
 from miniapm.storage.server_lock import server_lock
 from miniapm.storage.spans.names import NameCaps
 from miniapm.storage.telemetry import TelemetryStore
@@ -37,6 +38,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _OPCODES_BETWEEN_CHECKS = 20_000
+_OPCODES_BETWEEN_PAGES = 2_000
 
 
 class Reader(aiosqlite.Connection):
@@ -76,11 +78,17 @@ class Database:
     """Hands functions of a connection to the right connection. Made by `open_database`."""
 
     def __init__(
-        self, path: Path, writer: Writer, readers: list[Reader], telemetry: TelemetryStore
+        self,
+        path: Path,
+        writer: Writer,
+        readers: list[Reader],
+        telemetry: TelemetryStore,
+        precedence: Precedence,
     ) -> None:
         self.path = path
         self.writer = writer
         self.telemetry = telemetry
+        self.precedence = precedence
         self._file = identify_file(path)
         self._idle: asyncio.Queue[Reader] = asyncio.Queue()
         for reader in readers:
@@ -138,6 +146,9 @@ async def open_database(
             together={record_announcement: record_together},
             on_rollback=telemetry.forget,
         )
+        precedence = Precedence()
+        # in the midst of what takes long, too: SQLite calls it every so many of its steps
+        connection.set_progress_handler(precedence.give_way, _OPCODES_BETWEEN_PAGES)
         writer.start()
         opened: list[Reader] = []
         try:
@@ -145,7 +156,7 @@ async def open_database(
                 reader = Reader(path, read_seconds)
                 await reader
                 opened.append(reader)
-            database = Database(path, writer, opened, telemetry)
+            database = Database(path, writer, opened, telemetry, precedence)
             yield database
         finally:
             for reader in opened:

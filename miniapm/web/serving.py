@@ -5,6 +5,7 @@ answer.
 """
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
@@ -115,8 +116,9 @@ def _build_route(context: Context, path: str, group: Iterable[Route]) -> Starlet
         try:
             if route is None:
                 raise MethodNotAllowed(tuple(sorted(by_method)))
-            caller = await identify(request, context, route.access)
-            return await route.endpoint(request, caller)
+            with _go_first(request, context):
+                caller = await identify(request, context, route.access)
+                return await route.endpoint(request, caller)
         except Disconnected:
             return Response(status_code=400)
         except Exception as error:
@@ -125,6 +127,13 @@ def _build_route(context: Context, path: str, group: Iterable[Route]) -> Starlet
     every_method = StarletteRoute(path, endpoint)
     every_method.methods = None
     return every_method
+
+
+def _go_first(request: Request, context: Context) -> AbstractContextManager[None]:
+    """Reading goes before what senders send; what writes must wait for them anyway."""
+    if request.method in ("GET", "HEAD"):
+        return context.database.precedence.hold()
+    return nullcontext()
 
 
 def _is_json(request: Request) -> bool:

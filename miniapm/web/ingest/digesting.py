@@ -11,6 +11,7 @@ from miniapm.domain.otlp.splitting import LARGE_BYTES
 from miniapm.domain.scrubbing import Scrubber
 from miniapm.domain.spans.values import DEFAULT_ENV, TelemetryDefaults
 from miniapm.exceptions import TooLarge
+from miniapm.storage.precedence import Precedence
 from miniapm.web.ingest.calls import Call
 from miniapm.web.limits import inflate_gzip, is_compressed, tell_inflated_size
 
@@ -52,18 +53,24 @@ async def take_body(call: Call, key: Key, read: Read[T]) -> Undigested[T]:
 
 async def digest(call: Call, undigested: Undigested[T], *more: Any) -> T:
     """What `undigested` decodes to, beside the loop unless it is small; `more` goes to `read`."""
-    if undigested.size <= _SMALL_BYTES:
+    precedence = call.context.database.precedence
+    if undigested.size <= _SMALL_BYTES and not precedence.is_held:
         return undigested.work(*more)
     # a large body takes a second: the usual ones do not wait for it
     is_large = undigested.size > LARGE_BYTES
     digester = call.context.large_digester if is_large else call.context.digester
-    work = partial(undigested.work, *more)
+    work = partial(_work_in_turn, precedence, undigested.work, *more)
     return await asyncio.get_running_loop().run_in_executor(digester, work)
 
 
 def telemetry_defaults(key: Key) -> TelemetryDefaults:
     """What telemetry belongs to that names no service or environment."""
     return TelemetryDefaults(key.service or key.project_slug, key.env or DEFAULT_ENV)
+
+
+def _work_in_turn(precedence: Precedence, work: Callable[..., T], *more: Any) -> T:
+    precedence.give_way()
+    return work(*more)
 
 
 def _decode(

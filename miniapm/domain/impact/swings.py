@@ -1,0 +1,157 @@
+"""How much the figures of an endpoint move without a deploy: what every shift is measured by."""
+
+from array import array
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from miniapm.domain.impact.moments import (
+    DOWN50,
+    DOWN95,
+    MISSING,
+    NUMBERS,
+    PER_MOMENT,
+    UNITS,
+    UP50,
+    UP95,
+    Z_ENOUGH,
+    Z,
+)
+from miniapm.domain.impact.shifts import LEAST_SHIFT
+from miniapm.domain.impact.windows import LOOKS
+
+HISTORY_DAYS = 14
+LEAST_MOMENTS = 100
+"""With fewer moments of the past the usual swing is guessed, and the verdict is learning."""
+_SHARE = 0.99
+_LEAST_SWING = 0.03
+_LEAST_Z = 2.33
+"""What 99 % of a normal distribution lie below."""
+
+
+class Swing(NamedTuple):
+    """The median of a number at moments without a deploy, and how far 99 % of them lie above it at
+    most. `moments` is how many there were, 0 where the swing is a guess."""
+
+    typical: float
+    usual: float
+    moments: int
+
+
+class Limits(NamedTuple):
+    """From how many usual swings on a look calls it a change."""
+
+    latency: float
+    errors: float
+
+
+LIMITS = {5: Limits(4.0, 3.0), 10: Limits(2.5, 1.6), 30: Limits(2.0, 1.6), 60: Limits(2.0, 1.6)}
+
+_GUESSES = {
+    UP50: Swing(0.0, 0.10, 0),
+    DOWN50: Swing(0.0, 0.10, 0),
+    UP95: Swing(0.0, 0.25, 0),
+    DOWN95: Swing(0.0, 0.25, 0),
+    Z: Swing(0.0, _LEAST_Z, 0),
+}
+LEARNING_LIMIT = 4.0
+
+
+class Swings(NamedTuple):
+    """Of one look: the swing of each number, and at how many of the moments the rule would have
+    called the endpoint slower or failing."""
+
+    up50: Swing
+    down50: Swing
+    up95: Swing
+    down95: Swing
+    z: Swing
+    fired50: int
+    fired95: int
+    fired_errors: int
+
+    @property
+    def is_learning(self) -> bool:
+        return self.up50.moments == 0
+
+
+GUESSED = Swings(
+    _GUESSES[UP50], _GUESSES[DOWN50], _GUESSES[UP95], _GUESSES[DOWN95], _GUESSES[Z], 0, 0, 0
+)
+
+
+class History(NamedTuple):
+    """The swings of an endpoint by look, and the numbers of the moments at which the rule would
+    have called it regressed, by look."""
+
+    swings: dict[int, Swings]
+    fired: dict[int, frozenset[int]]
+
+
+def learn(moments: "array[int]", left_out: Iterable[int] = ()) -> History:
+    """The history that `moments` (PER_MOMENT numbers each, in the order of time) tell; those at the
+    places `left_out` are not moments without a deploy."""
+    skipped = set(left_out)
+    swings: dict[int, Swings] = {}
+    fired: dict[int, frozenset[int]] = {}
+    for place, look in enumerate(LOOKS):
+        columns = [moments[place * NUMBERS + number :: PER_MOMENT] for number in range(NUMBERS)]
+        swings[look], fired[look] = _learn_look(columns, skipped, LIMITS[look])
+    return History(swings, fired)
+
+
+def _learn_look(
+    columns: Sequence["array[int]"], skipped: set[int], limits: Limits
+) -> tuple[Swings, frozenset[int]]:
+    found: dict[int, Swing] = {}
+    usable = [
+        place
+        for place, value in enumerate(columns[UP50])
+        if value != MISSING and place not in skipped
+    ]
+    if len(usable) < LEAST_MOMENTS:
+        return GUESSED, frozenset()
+    for number in _GUESSES:
+        column = columns[number]
+        floor = _LEAST_Z if number == Z else _LEAST_SWING
+        found[number] = _find_swing(
+            sorted([column[place] for place in usable]), UNITS[number], floor
+        )
+    fired = {
+        UP50: _find_fired(columns[UP50], usable, UNITS[UP50], found[UP50], limits.latency),
+        UP95: _find_fired(columns[UP95], usable, UNITS[UP95], found[UP95], limits.latency),
+        Z: _find_fired_errors(columns[Z_ENOUGH], usable, found[Z], limits.errors),
+    }
+    swings = Swings(
+        found[UP50], found[DOWN50], found[UP95], found[DOWN95], found[Z],
+        len(fired[UP50]), len(fired[UP95]), len(fired[Z]),
+    )  # fmt: skip
+    return swings, frozenset().union(*fired.values())
+
+
+def _find_swing(ordered: list[int], unit: int, floor: float) -> Swing:
+    count = len(ordered)
+    typical = ordered[count // 2] / unit
+    high = ordered[min(count - 1, int(_SHARE * count))] / unit
+    # z is judged as it is, not as a move from its median
+    if unit == UNITS[Z]:
+        return Swing(0.0, max(high, floor), count)
+    return Swing(typical, max(high - typical, floor), count)
+
+
+def _find_fired(
+    column: "array[int]", usable: list[int], unit: int, swing: Swing, limit: float
+) -> set[int]:
+    least = max(swing.typical + limit * swing.usual, LEAST_SHIFT) * unit
+    return {place for place in usable if column[place] >= least}
+
+
+def _find_fired_errors(
+    column: "array[int]", usable: list[int], swing: Swing, limit: float
+) -> set[int]:
+    least = limit * swing.usual * UNITS[Z_ENOUGH]
+    return {place for place in usable if column[place] >= least}
+
+
+def smallest_visible(swing: Swing, limit: float) -> float:
+    """The shift (a logarithm) from which on it is called a change: what could have been seen."""
+    return max(LEAST_SHIFT, swing.typical + limit * swing.usual)
