@@ -26,6 +26,9 @@ from miniapm.storage.connection import Connection
 from miniapm.storage.database import Database, open_database
 from miniapm.storage.deploys.replays import IDEMPOTENCY_DAYS, delete_replays_before
 from miniapm.storage.deploys.timeouts import time_out_started
+from miniapm.storage.impact.judge import Rule
+from miniapm.storage.impact.watch import LOOK_SECONDS as JUDGE_SECONDS
+from miniapm.storage.impact.watch import ImpactWatch
 from miniapm.storage.jobs import write_jobs
 from miniapm.storage.login_links import delete_expired_links
 from miniapm.storage.observed.watch import LOOK_SECONDS as LOOK_AT_RELEASES_SECONDS
@@ -139,12 +142,14 @@ def list_jobs(context: Context) -> list[Job]:
 
     releases = ReleaseWatch(database, clock, context.make_id, context.config.deploys.observe)
     training = DictionaryTraining(database, clock)
+    impact = make_impact_watch(context)
     retention = RetentionJob(database, clock, context.config.lifetimes)
     return [
         Job("refresh keys", 0.5, context.keyring.refresh),
         Job("tell listeners", LOOK_SECONDS, context.live.look),
         Job("flush rollups", 1.0, flush_rollups),
         Job("look at releases", LOOK_AT_RELEASES_SECONDS, releases.look),
+        Job("judge deploys", JUDGE_SECONDS, impact.look),
         Job("train dictionaries", 10.0, training.run),
         Job("retention", 60.0, retention.run),
         Job("note jobs", 60.0, note_jobs),
@@ -153,6 +158,18 @@ def list_jobs(context: Context) -> list[Job]:
         Job("note key use", 15.0, context.keyring.write_last_used),
         Job("forget old sessions and retries", 600.0, forget),
     ]
+
+
+def make_impact_watch(context: Context) -> ImpactWatch:
+    """What judges deploys, over the database of `context`."""
+    config = context.config
+    return ImpactWatch(
+        context.database,
+        context.clock,
+        context.make_id,
+        Rule(least_us=config.impact.least_ms * 1000),
+        keep=config.lifetimes.minutes,
+    )
 
 
 @dataclass(frozen=True, slots=True)

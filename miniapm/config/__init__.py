@@ -130,6 +130,19 @@ class Deploys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = True
 
 
+class Impact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How verdicts are reached."""
+
+    least_ms: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="Durations that moved by less than so many milliseconds are not called "
+            "slower or faster",
+        ),
+    ] = 5.0
+
+
 class Privacy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is not kept of telemetry."""
 
@@ -163,6 +176,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = msgspec.field(default_factory=Limits)
     retention: Retention = msgspec.field(default_factory=Retention)
     deploys: Deploys = msgspec.field(default_factory=Deploys)
+    impact: Impact = msgspec.field(default_factory=Impact)
     privacy: Privacy = msgspec.field(default_factory=Privacy)
     log: Log = msgspec.field(default_factory=Log)
 

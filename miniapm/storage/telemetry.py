@@ -17,6 +17,7 @@ from miniapm.domain.spans.ids import BatchIds, to_batch_id
 from miniapm.domain.spans.values import Telemetry, TelemetryDefaults
 from miniapm.storage.connection import Connection
 from miniapm.storage.errors.record import RecordedError, record_occurrences
+from miniapm.storage.impact.stirred import Stirred
 from miniapm.storage.projects import require_project
 from miniapm.storage.rollups.flush import find_progress, flush_rollups
 from miniapm.storage.spans.dictionaries import find_latest_dictionary, insert_dictionary
@@ -39,10 +40,12 @@ class TelemetryStore:
         self._clock = clock
         self._make_id = make_id
         self.ids = NameIds(caps, clock)
+        self.stirred = Stirred()
         self._load(connection)
 
     def _load(self, connection: Connection) -> None:
         self.ids.clear()
+        self.stirred.forget_all()
         self._stale = False
         self._batch_ids = BatchIds(self._clock, find_last_batch(connection))
         since = to_batch_id(self._clock() - REMEMBER_BODIES)
@@ -132,6 +135,7 @@ class TelemetryStore:
     def _count(
         self, connection: Connection, project_id: int, occurrences: Sequence[Occurrence]
     ) -> list[RecordedError]:
+        self.stirred.note_errors(project_id, occurrences)
         return record_occurrences(
             connection, self.ids, project_id, occurrences, self._make_id, self._clock()
         )
@@ -142,6 +146,10 @@ class TelemetryStore:
             self._forget_old_bodies()
             self._early_calls.forget_old(self._clock())
             written = flush_rollups(connection, self._open)
+            self.stirred.note(
+                connection,
+                ((key.project_id, key.release_id, key.started_at) for key in self._open.minutes),
+            )
             self._open.clear()
             return written
 

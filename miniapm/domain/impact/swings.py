@@ -17,7 +17,7 @@ from miniapm.domain.impact.moments import (
     Z,
 )
 from miniapm.domain.impact.shifts import LEAST_SHIFT
-from miniapm.domain.impact.windows import LOOKS
+from miniapm.domain.impact.windows import DECIDING_LOOK, LOOKS
 
 HISTORY_DAYS = 14
 LEAST_MOMENTS = 100
@@ -80,11 +80,12 @@ GUESSED = Swings(
 
 
 class History(NamedTuple):
-    """The swings of an endpoint by look, and the numbers of the moments at which the rule would
-    have called it regressed, by look."""
+    """The swings of an endpoint by look, and the places of the moments at which the rule would
+    have called it regressed, by look; `places` are those of all that could be compared."""
 
     swings: dict[int, Swings]
     fired: dict[int, frozenset[int]]
+    places: frozenset[int]
 
 
 def learn(moments: "array[int]", left_out: Iterable[int] = ()) -> History:
@@ -96,7 +97,9 @@ def learn(moments: "array[int]", left_out: Iterable[int] = ()) -> History:
     for place, look in enumerate(LOOKS):
         columns = [moments[place * NUMBERS + number :: PER_MOMENT] for number in range(NUMBERS)]
         swings[look], fired[look] = _learn_look(columns, skipped, LIMITS[look])
-    return History(swings, fired)
+    at_decision = moments[LOOKS.index(DECIDING_LOOK) * NUMBERS + UP50 :: PER_MOMENT]
+    there = (place for place, value in enumerate(at_decision) if value != MISSING)
+    return History(swings, fired, frozenset(there) - skipped)
 
 
 def _learn_look(

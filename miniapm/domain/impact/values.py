@@ -3,7 +3,7 @@
 Instants and durations are µs, shares 0 to 1, shifts natural logarithms of after over before.
 """
 
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import msgspec
 
@@ -124,7 +124,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
 class Impact(msgspec.Struct, frozen=True, kw_only=True):
     """How it stands with a deploy. `look` is the latest look (None before the first), `looks` tells
-    what each one came to. `at` is the instant that the windows count from.
+    what each one came to. `at` is the instant that the windows count from, `after_since` the
+    end of the warm-up, `next_at` the next deploy of the same service and env.
 
     `moments` and `fired`: the whole rule replayed at moments of the past without a deploy, and at
     how many of them it would have called any endpoint regressed.
@@ -138,6 +139,8 @@ class Impact(msgspec.Struct, frozen=True, kw_only=True):
     is_learning: bool
     at: int
     before: Window
+    after_since: int
+    next_at: int | None
     computed_at: int
     next_look_at: int | None
     sentence: str
@@ -168,3 +171,23 @@ class Review(msgspec.Struct, frozen=True):
     note: str
     actor: str
     reviewed_at: int
+
+
+class StoredVerdict(NamedTuple):
+    """What lists show of a verdict. `decision` is what a person said of it, if anybody did; `look`
+    the minutes of the look that it came with."""
+
+    state: State
+    verdict: Verdict
+    is_learning: bool
+    decision: Decision | None
+    look: int | None
+
+    @property
+    def is_dismissed(self) -> bool:
+        return self.decision == "dismiss"
+
+    @property
+    def reached(self) -> Verdict | None:
+        """The verdict once there is one."""
+        return None if self.state == "pending" else self.verdict

@@ -6,19 +6,9 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from miniapm.domain.impact.minutes import ImpactMinutes, Strip
-from miniapm.domain.impact.values import Decision, Impact, State, Verdict
+from miniapm.domain.impact.values import Impact, State, StoredVerdict, Verdict
 from miniapm.domain.spans.compression import compress_plain, decompress
 from miniapm.storage.connection import Connection
-
-
-class StoredVerdict(NamedTuple):
-    """What lists show of a verdict. `decision` is what a person said of it, if anybody did."""
-
-    state: State
-    verdict: Verdict
-    is_learning: bool
-    decision: Decision | None
-    look: int | None
 
 
 class Transition(NamedTuple):

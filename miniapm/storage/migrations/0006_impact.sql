@@ -51,14 +51,21 @@ create table impact_reviews (
 ) strict;
 create index impact_reviews_project on impact_reviews (project_id, reviewed_at);
 
--- hours whose moments are to be replayed, for their minutes or their neighbours' changed
+-- hours whose moments are to be replayed, for their minutes or their neighbours' changed; `times`
+-- tells whether they changed again meanwhile
 create table replay_hours (
     project_id integer not null,
     service text not null,
     env text not null,
     hour integer not null,
+    times integer not null,
     primary key (project_id, service, env, hour)
 ) strict, without rowid;
+create index replay_hours_hour on replay_hours (hour);
+insert into replay_hours (project_id, service, env, hour, times)
+    select distinct u.project_id, r.service, r.env, u.started_at, 1
+    from rollups u join releases r on r.project_id = u.project_id and r.id = u.release_id
+    where u.resolution = 60 and u.endpoint_id = 0;
 
 -- an hour of moments of an endpoint, as domain/impact/moments.py has them
 create table replays (
