@@ -4,8 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from miniapm.clock import DAY, HOUR
+from miniapm.clock import DAY, HOUR, MINUTE, to_rfc3339
+from miniapm.storage.audit import Act
+from miniapm.storage.deploys.change import edit_deploy, hide_deploy, restore_deploy, undo_change
+from miniapm.storage.impact.replays import SETTLE_US
+from miniapm.storage.impact.verdicts import find_transitions
 from tests.conftest import FakeClock
+from tests.factories import make_occurrence
 from tests.storage.impact.served import T0, Judge, Service, open_judge
 
 AT = T0 - 2 * HOUR
@@ -38,7 +43,6 @@ def test_a_slower_endpoint_is_called_so(tmp_path: Path) -> None:
         assert 0.4 < change.after / change.before - 1 < 0.8
         assert "GET /" in impact.sentence
         assert impact.reasons
-        print(impact.sentence, impact.reasons, impact.looks, change)
 
     run(tmp_path, test)
 
@@ -48,7 +52,162 @@ def test_nothing_changed(tmp_path: Path) -> None:
         await service.serve(AT, T0)
         deploy_id = await judge.deploy(AT)
         impact = await judge.judge(deploy_id)
-        print(impact.sentence, impact.reasons, impact.looks, impact.endpoints)
         assert (impact.state, impact.verdict) == ("final", "unchanged")
+
+    run(tmp_path, test)
+
+
+def test_looks_come_one_after_the_other(tmp_path: Path) -> None:
+    async def test(judge: Judge, service: Service) -> None:
+        judge.clock.instant = AT
+        deploy_id = await judge.deploy(AT)
+        impact = await judge.judge(deploy_id)
+        assert (impact.state, impact.verdict, impact.look) == ("pending", "not_enough_data", None)
+        assert impact.next_look_at == AT + 7 * MINUTE + SETTLE_US
+
+        # slower for twenty minutes, then as before
+        await service.serve(AT, AT + 20 * MINUTE, us=160_000, per_minute=60)
+        judge.clock.instant = AT + 12 * MINUTE + SETTLE_US
+        impact = await judge.judge(deploy_id)
+        assert (impact.state, impact.verdict) == ("provisional", "regressed")
+        assert impact.next_look_at == AT + 32 * MINUTE + SETTLE_US
+
+        await service.serve(AT + 20 * MINUTE, AT + 70 * MINUTE, per_minute=60)
+        judge.clock.instant = AT + 62 * MINUTE + SETTLE_US
+        impact = await judge.judge(deploy_id)
+        assert (impact.state, impact.verdict) == ("withdrawn", "unchanged")
+        assert impact.next_look_at is None
+        assert "has passed" in impact.sentence
+        found = await judge.database.read(find_transitions, 1, deploy_id)
+        assert [(one.state, one.verdict) for one in found] == [
+            ("pending", "not_enough_data"),
+            ("provisional", "regressed"),
+            ("withdrawn", "unchanged"),
+        ]
+        assert [one.look for one in found] == [None, 10, 60]
+
+    run(tmp_path, test)
+
+
+def test_telemetry_that_comes_late_is_judged_at_once(tmp_path: Path) -> None:
+    async def test(judge: Judge, service: Service) -> None:
+        deploy_id = await judge.deploy(AT)
+        impact = await judge.judge(deploy_id)
+        assert impact.verdict == "not_enough_data"
+        await service.serve(AT, T0, us=160_000)
+        assert (await judge.judge(deploy_id)).verdict == "regressed"
+
+    run(tmp_path, test)
+
+
+def test_a_deploy_that_is_moved_is_judged_where_it_stands(tmp_path: Path) -> None:
+    async def test(judge: Judge, service: Service) -> None:
+        await service.serve(AT, AT + 8 * HOUR, us=160_000)
+        judge.clock.instant = AT + 8 * HOUR
+        deploy_id = await judge.deploy(AT)
+        assert (await judge.judge(deploy_id)).verdict == "regressed"
+        act = Act("anna", judge.clock(), judge.make_id)
+        moved = {"timestamp": to_rfc3339(AT + 4 * HOUR)}
+        changed = await judge.database.write(edit_deploy, act, 1, deploy_id, moved)
+        assert (await judge.judge(deploy_id)).verdict != "regressed"
+        assert changed.change_id is not None
+        await judge.database.write(undo_change, act, 1, deploy_id, changed.change_id)
+        assert (await judge.judge(deploy_id)).verdict == "regressed"
+
+    run(tmp_path, test)
+
+
+def test_the_next_deploy_cuts_the_windows_until_it_is_hidden(tmp_path: Path) -> None:
+    async def test(judge: Judge, service: Service) -> None:
+        await service.serve(AT, T0, us=160_000)
+        deploy_id = await judge.deploy(AT)
+        following = await judge.deploy(AT + 4 * MINUTE, git_sha="bbbbbbb2")
+        impact = await judge.judge(deploy_id)
+        assert (impact.state, impact.verdict) == ("superseded", "not_enough_data")
+        assert impact.next_at == AT + 4 * MINUTE
+        act = Act("anna", judge.clock(), judge.make_id)
+        await judge.database.write(hide_deploy, act, 1, following)
+        impact = await judge.judge(deploy_id)
+        assert (impact.state, impact.verdict) == ("final", "regressed")
+        await judge.database.write(restore_deploy, act, 1, following)
+        assert (await judge.judge(deploy_id)).state == "superseded"
+
+    run(tmp_path, test)
+
+
+def test_a_service_without_telemetry_cannot_be_judged(tmp_path: Path) -> None:
+    async def test(judge: Judge, service: Service) -> None:
+        deploy_id = await judge.deploy(AT, service="mail")
+        impact = await judge.judge(deploy_id)
+        assert (impact.state, impact.verdict) == ("final", "not_enough_data")
+        assert "there is no telemetry of mail in production" in impact.sentence
+
+    run(tmp_path, test)
+
+
+def test_environments_and_services_are_judged_apart(tmp_path: Path) -> None:
+    async def test(judge: Judge, service: Service) -> None:
+        staging = Service(judge.database, env="staging", seed=2)
+        await staging.serve(AT - 2 * DAY, AT)
+        await staging.serve(AT, T0, us=160_000)
+        await service.serve(AT, T0)
+        other = await judge.deploy(AT, env="staging")
+        deploy_id = await judge.deploy(AT)
+        assert (await judge.judge(deploy_id)).verdict == "unchanged"
+        assert (await judge.judge(other)).verdict == "regressed"
+
+    run(tmp_path, test)
+
+
+def test_a_new_error_is_a_regression(tmp_path: Path) -> None:
+    async def test(judge: Judge, service: Service) -> None:
+        await service.serve(AT, T0)
+        deploy_id = await judge.deploy(AT)
+        assert (await judge.judge(deploy_id)).verdict == "unchanged"
+        store = judge.database.telemetry
+        old = [make_occurrence(happened_at=AT - DAY, exception_class="Old")]
+        await judge.database.write(store.record_errors, 1, old)
+        for minutes in (3, 20, 40, 41):
+            at = AT + minutes * MINUTE
+            both = [
+                make_occurrence(happened_at=at, exception_class=name) for name in ("Old", "New")
+            ]
+            await judge.database.write(store.record_errors, 1, both)
+        impact = await judge.judge(deploy_id)
+        assert impact.verdict == "regressed"
+        [error] = impact.errors
+        assert (error.exception_class, error.is_new, error.count, error.blocks) == (
+            "New", True, 4, 3,
+        )  # fmt: skip
+        assert "brought the new error New" in impact.sentence
+
+    run(tmp_path, test)
+
+
+def test_with_little_past_it_is_learning(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with open_judge(tmp_path / "miniapm.db", FakeClock(T0)) as judge:
+            service = Service(judge.database)
+            await service.serve(AT - 3 * HOUR, AT)
+            await service.serve(AT, T0, us=130_000)
+            deploy_id = await judge.deploy(AT)
+            impact = await judge.judge(deploy_id)
+            assert impact.is_learning
+            assert impact.verdict != "regressed"
+            assert any("Learning" in reason for reason in impact.reasons)
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
+
+
+def test_another_job_after_a_start_judges_nothing_twice(tmp_path: Path) -> None:
+    async def test(judge: Judge, service: Service) -> None:
+        await service.serve(AT, T0)
+        deploy_id = await judge.deploy(AT)
+        first = await judge.judge(deploy_id)
+        judge.clock.move(MINUTE)
+        again = Judge(judge.database, judge.clock)
+        assert (await again.judge(deploy_id)).computed_at >= first.computed_at
+        found = await judge.database.read(find_transitions, 1, deploy_id)
+        assert [one.state for one in found] == ["final"]
 
     run(tmp_path, test)
