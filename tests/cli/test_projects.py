@@ -105,6 +105,9 @@ def fill(miniapm: Command, project_id: int) -> None:
             row |= {"status": "'succeeded'"} if table == "deploys" else {}
             row |= {"format": "'json'"} if table == "span_batches" else {}
             row |= {"state": "'open'"} if table == "error_groups" else {}
+            row |= {"state": "'final'", "verdict": "'unchanged'"} if table == "impacts" else {}
+            row |= {"decision": "'dismiss'"} if table == "impact_reviews" else {}
+            row |= {"deploy_id": str(project_id)} if table.startswith("impact") else {}
             row |= {"user_id": "5"} if table == "memberships" else {}
             row |= {"id": str(100 + project_id)} if any(c["name"] == "id" for c in columns) else {}
             connection.execute(

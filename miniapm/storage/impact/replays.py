@@ -35,38 +35,37 @@ class QueuedHour(NamedTuple):
 
 
 def take_hours(connection: Connection, oldest: int, now: int, most: int) -> list[QueuedHour]:
-    """At most so many queued hours that are complete, oldest first; those before `oldest` (µs) are
-    dropped, for nobody learns from them any more."""
-    connection.execute(
-        "/* replay_hours.drop */ delete from replay_hours where hour < :oldest", {"oldest": oldest}
-    )
+    """At most so many queued hours that are complete, oldest first, from `oldest` (µs) on."""
     rows = connection.execute(
         """/* replay_hours.find */ select project_id, service, env, hour, times from replay_hours
-        where hour <= :latest order by hour limit :most""",
-        {"latest": now - HOUR_REACH.until - SETTLE_US, "most": most},
+        where hour >= :oldest and hour <= :latest order by hour limit :most""",
+        {"oldest": oldest, "latest": now - HOUR_REACH.until - SETTLE_US, "most": most},
     ).fetchall()
     return [QueuedHour(Lane(*row[:3]), row[3], row[4]) for row in rows]
 
 
-def count_queued(connection: Connection, now: int) -> int:
-    """How many complete hours wait to be replayed."""
+def count_queued(connection: Connection, oldest: int, now: int) -> int:
+    """How many complete hours from `oldest` (µs) on wait to be replayed."""
     return int(
         scalar(
             connection,
-            "/* replay_hours.count */ select count(*) from replay_hours where hour <= :latest",
+            """/* replay_hours.count */ select count(*) from replay_hours
+            where hour >= :oldest and hour <= :latest""",
+            oldest=oldest,
             latest=now - HOUR_REACH.until - SETTLE_US,
         )
     )
 
 
-def has_queued_before(connection: Connection, lane: Lane, hour: int, now: int) -> bool:
-    """Whether complete hours of a lane before `hour` wait to be replayed."""
+def has_queued(connection: Connection, lane: Lane, oldest: int, hour: int, now: int) -> bool:
+    """Whether complete hours of a lane from `oldest` to `hour` (µs) wait to be replayed."""
     found = scalar(
         connection,
         """/* replay_hours.has */ select 1 from replay_hours
         where project_id = :project_id and service = :service and env = :env
-            and hour < :hour and hour <= :latest limit 1""",
+            and hour >= :oldest and hour < :hour and hour <= :latest limit 1""",
         **lane._asdict(),
+        oldest=oldest,
         hour=hour,
         latest=now - HOUR_REACH.until - SETTLE_US,
     )
@@ -150,7 +149,11 @@ def _join(blobs: Sequence[bytes | None], empty: "array[int]") -> "array[int]":
 
 
 def delete_replays_before(connection: Connection, hour: int, limit: int) -> int:
-    """Deletes at most `limit` rows of hours before `hour` (µs); gives how many that were."""
+    """Deletes at most `limit` rows of hours before `hour` (µs), and what is queued of them; gives
+    how many that were."""
+    connection.execute(
+        "/* replay_hours.drop */ delete from replay_hours where hour < :hour", {"hour": hour}
+    )
     return connection.execute(
         """/* replays.delete */ delete from replays
         where (project_id, env, endpoint_id, hour) in (

@@ -28,7 +28,7 @@ from miniapm.storage.impact.lanes import Lane
 from miniapm.storage.impact.replays import (
     QueuedHour,
     count_queued,
-    has_queued_before,
+    has_queued,
     replay,
     store_replays,
     take_hours,
@@ -87,11 +87,16 @@ class ImpactWatch:
         while True:
             await self.look()
             now = self._clock()
-            if not self._todo and not await self._database.read(count_queued, now):
+            oldest = self._first_hour(now)
+            if not self._todo and not await self._database.read(count_queued, oldest, now):
                 return
 
     def _oldest(self, now: int) -> int:
         return now - self._keep
+
+    def _first_hour(self, now: int) -> int:
+        """The first whose moments have the minutes before them still."""
+        return self._oldest(now) + HOUR
 
     async def _replay(self, now: int) -> None:
         end = self._timer() + REPLAY_SECONDS
@@ -105,8 +110,7 @@ class ImpactWatch:
                 break
 
     def _take_hours(self, connection: Connection, now: int) -> list[QueuedHour]:
-        # the first hour has no minutes before it any more
-        hours = take_hours(connection, self._oldest(now) + HOUR, now, MOST_HOURS)
+        hours = take_hours(connection, self._first_hour(now), now, MOST_HOURS)
         stirred = self._database.telemetry.stirred
         stirred.forget_hours((queued.lane, queued.hour) for queued in hours)
         return hours
@@ -147,7 +151,7 @@ class ImpactWatch:
             return True
         lane = Lane(deploy.project_id, deploy.service, deploy.env)
         hour = deploy.deployed_at - deploy.deployed_at % HOUR
-        behind = await self._database.read(has_queued_before, lane, hour, now)
+        behind = await self._database.read(has_queued, lane, self._first_hour(now), hour, now)
         since = self._waiting.setdefault(ref, now)
         if behind and now - since < LONGEST_WAIT:
             return False

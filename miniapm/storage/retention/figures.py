@@ -1,10 +1,11 @@
-"""Old figures: rollups, whose rows stand by endpoint, and counts of errors."""
+"""Old figures: rollups, whose rows stand by endpoint, counts of errors, and replayed moments."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from miniapm.storage.connection import Connection, scalar
 from miniapm.storage.errors.counts import delete_error_counts_before
+from miniapm.storage.impact.replays import delete_replays_before
 from miniapm.storage.retention.sweep import Slice
 
 
@@ -51,6 +52,17 @@ class OldErrorCounts:
         if removed < size:
             del self._before[resolution]
         return Slice({"error_counts": removed}, not self._before)
+
+
+class OldReplays:
+    """The moments of hours before an instant (µs): their minutes are gone as well."""
+
+    def __init__(self, before: int) -> None:
+        self._before = before
+
+    def __call__(self, connection: Connection, size: int) -> Slice:
+        removed = delete_replays_before(connection, self._before, size)
+        return Slice({"replays": removed}, removed < size)
 
 
 def _find_next(connection: Connection, after: _Series) -> _Series | None:

@@ -14,6 +14,12 @@ _TABLES = {
     "error_counts": "project_id, resolution, group_id, started_at, release_id",
     "error_releases": "project_id, group_id, release_id",
     "error_recent": "project_id, position",
+    "impacts": "deploy_id",
+    "impact_changes": "id",
+    "impact_reviews": "deploy_id",
+    "replays": "project_id, env, endpoint_id, hour",
+    "replay_hours": "project_id, service, env, hour",
+    "swings": "project_id, service, env",
     "endpoints": "project_id, id",
     "releases": "project_id, id",
 }

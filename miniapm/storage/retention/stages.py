@@ -1,7 +1,7 @@
 """What a sweep looks through."""
 
 from miniapm.domain.retention import CutOffs
-from miniapm.storage.retention.figures import OldErrorCounts, OldRollups
+from miniapm.storage.retention.figures import OldErrorCounts, OldReplays, OldRollups
 from miniapm.storage.retention.occurrences import OldOccurrences
 from miniapm.storage.retention.projects import GoneProjects
 from miniapm.storage.retention.spans import OldSpans
@@ -19,4 +19,8 @@ def list_arrivals(cut_offs: CutOffs) -> list[Stage]:
 
 def list_figures(cut_offs: CutOffs) -> list[Stage]:
     """What can be too old once an hour."""
-    return [OldRollups(cut_offs.figures), OldErrorCounts(cut_offs.figures)]
+    return [
+        OldRollups(cut_offs.figures),
+        OldErrorCounts(cut_offs.figures),
+        OldReplays(cut_offs.figures[1]),
+    ]
