@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from miniapm.domain.impact.beside import is_beside, judge_beside
 from miniapm.domain.impact.moments import DayRates
-from miniapm.domain.impact.rules import LARGEST_UNSEEN, judge_endpoint
+from miniapm.domain.impact.rules import LARGEST_UNSEEN, Measured, judge_endpoint
 from miniapm.domain.impact.segments import MinuteSums, Segment
 from miniapm.domain.impact.shifts import LEAST_REQUESTS
 from miniapm.domain.impact.swings import GUESSED, Swings
@@ -22,13 +23,16 @@ _ORDER: tuple[Verdict, ...] = ("regressed", "improved", "not_enough_data", "unch
 
 class EndpointPast(NamedTuple):
     """What is known of an endpoint: its minutes around the deploy, the requests of the day before,
-    and how it swings (by look; empty while that is not known)."""
+    and how it swings (by look; empty while that is not known). `own` and `others` are the minutes
+    of the deploy's version and of all others, None where telemetry does not tell them apart."""
 
     endpoint_id: int
     name: str
     minutes: MinuteSums
     day: DayRates
     swings: dict[int, Swings]
+    own: MinuteSums | None = None
+    others: MinuteSums | None = None
 
 
 def look_at(
@@ -69,9 +73,12 @@ def _judge(
     pieces = past.minutes.cut_all(plan.pieces)
     whole = past.minutes.cut(after)
     swings = past.swings.get(look, GUESSED)
-    measured = judge_endpoint(
-        pieces, past.minutes.cut_all(blocks), whole, past.day, swings, look, least_us
-    )
+    measured = _judge_beside(past, after, blocks, look, least_us)
+    same_time = measured is not None
+    if measured is None:
+        measured = judge_endpoint(
+            pieces, past.minutes.cut_all(blocks), whole, past.day, swings, look, least_us
+        )
     before = sum(piece.count for piece in pieces)
     return EndpointImpact(
         endpoint_id=past.endpoint_id,
@@ -83,11 +90,24 @@ def _judge(
         minutes_after=look,
         share=0.0,
         counts=False,
-        is_learning=swings.is_learning,
+        is_learning=swings.is_learning and not same_time,
         changes=measured.changes if measured else (),
         smallest_visible_change=measured.smallest_visible_change if measured else None,
+        same_time=same_time,
         note="" if measured else _tell_why(pieces, before, whole.count),
     )
+
+
+def _judge_beside(
+    past: EndpointPast, after: Window, blocks: Sequence[Window], look: int, least_us: float
+) -> Measured | None:
+    """The versions against each other, where both served long enough at the same time."""
+    if past.own is None or past.others is None:
+        return None
+    own, others = past.own.cut_all(blocks), past.others.cut_all(blocks)
+    if not is_beside(own, others):
+        return None
+    return judge_beside(own, others, past.own.cut(after), past.others.cut(after), look, least_us)
 
 
 def _tell_why(pieces: Sequence[Segment], before: int, after: int) -> str:

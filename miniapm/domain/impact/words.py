@@ -16,6 +16,7 @@ from miniapm.domain.impact.verdicts import Standing
 from miniapm.domain.impact.windows import BLOCKS, DECIDING_LOOK
 
 MOST_REASONS = 12
+_BESIDE = "on the other version at the same time"
 VERDICT_WORDS: dict[Verdict, str] = {
     "regressed": "regressed",
     "improved": "improved",
@@ -70,7 +71,7 @@ def tell_reasons(standing: Standing, confounders: Sequence[Confounder]) -> list[
         for endpoint in look.endpoints:
             if endpoint.counts and endpoint.verdict == verdict:
                 reasons += [
-                    tell_change(endpoint.name, change, look.minutes)
+                    tell_change(endpoint, change, look.minutes)
                     for change in endpoint.changes
                     if change.verdict == verdict
                 ]
@@ -88,21 +89,28 @@ def tell_reasons(standing: Standing, confounders: Sequence[Confounder]) -> list[
     return reasons
 
 
-def tell_change(endpoint: str, change: Change, look: int) -> str:
+def tell_change(endpoint: EndpointImpact, change: Change, look: int) -> str:
     """How one metric of an endpoint moved, with what it was judged by."""
     block = look // BLOCKS
     blocks = f"{change.shifted} of {BLOCKS} {_NUMBER_WORDS.get(block, block)}-minute blocks"
     if change.metric == "error_rate":
+        against = _BESIDE if endpoint.same_time else "before"
         return (
-            f"{endpoint}: {tell_share(change.before)} to {tell_share(change.after)} of requests "
-            f"failed ({change.failed_before:,} before, {change.failed_after:,} after, "
-            f"in {blocks}){_tell_fired(change)}."
+            f"{endpoint.name}: {tell_share(change.before)} to {tell_share(change.after)} of "
+            f"requests failed ({change.failed_before:,} {against}, "
+            f"{change.failed_after:,} after, in {blocks}){_tell_fired(change)}."
+        )
+    if endpoint.same_time:
+        return (
+            f"{endpoint.name}: {change.metric} {tell_us(change.before)} {_BESIDE}, "
+            f"{tell_us(change.after)} on this one ({change.after / change.before - 1:+.0%}) in "
+            f"{blocks}; by chance they differ by {change.usual:.0%} at most."
         )
     usual = f"usual swing on this endpoint {change.usual:.0%}" if change.moments else (
         f"its usual swing is not known yet, taken as {change.usual:.0%}"
     )  # fmt: skip
     return (
-        f"{endpoint}: {change.metric} {tell_us(change.before)} to {tell_us(change.after)} "
+        f"{endpoint.name}: {change.metric} {tell_us(change.before)} to {tell_us(change.after)} "
         f"({change.after / change.before - 1:+.0%}) in {blocks}; {usual}, this is "
         f"{change.score:.1f} times that{_tell_fired(change)}."
     )

@@ -1,12 +1,12 @@
 """Judging one deploy: everything that the verdict rests on, read in one snapshot."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from miniapm.domain.deploys.values import Deploy
 from miniapm.domain.impact.looks import EndpointPast, look_at
 from miniapm.domain.impact.moments import DayRates
-from miniapm.domain.impact.segments import MinuteSums
+from miniapm.domain.impact.segments import MinuteRow, MinuteSums
 from miniapm.domain.impact.values import Impact, Look, Window
 from miniapm.domain.impact.verdicts import Standing, fold_looks
 from miniapm.domain.impact.windows import DECIDING_LOOK, Plan
@@ -20,11 +20,15 @@ from miniapm.storage.impact.lanes import (
     find_day_rates,
     find_endpoint_names,
     find_minute_rows,
+    find_own_releases,
+    find_release_ids,
 )
 from miniapm.storage.impact.plans import find_confounders, find_plan
 from miniapm.storage.impact.replays import SETTLE_US
 from miniapm.storage.impact.swings import LaneSwings
 from miniapm.storage.impact.verdicts import Judged
+
+Rows = dict[int, list[MinuteRow]]
 
 
 class Rule(NamedTuple):
@@ -53,7 +57,7 @@ def judge_deploy(
     due = [look for look in closed if look not in taken]
     until = plan.after(closed[-1]).until if closed else plan.before.until
     if due or not closed:
-        taken.update(_take(connection, lane, plan, due, swings, rule))
+        taken.update(_take(connection, deploy, plan, due, swings, rule))
     elif before is not None and before.look is not None:
         taken[before.look.minutes] = before.look
     standing = fold_looks(plan, taken)
@@ -80,29 +84,16 @@ def _recall(plan: Plan, before: Impact | None) -> dict[int, Look]:
 
 def _take(
     connection: Connection,
-    lane: Lane,
+    deploy: Deploy,
     plan: Plan,
-    due: Iterable[int],
+    looks: Sequence[int],
     swings: LaneSwings,
     rule: Rule,
 ) -> dict[int, Look]:
-    looks = list(due)
     if not looks:
         return {}
-    window = Window(plan.before.since, plan.after(looks[-1]).until)
-    names = find_endpoint_names(connection, lane)
-    rows = find_minute_rows(connection, lane, window, names)
-    days = find_day_rates(connection, lane, plan.before.until, rows)
-    endpoints = [
-        EndpointPast(
-            endpoint_id,
-            names[endpoint_id],
-            MinuteSums(window, minutes),
-            days.get(endpoint_id, DayRates(0, 0)),
-            swings.swings.get(endpoint_id, {}),
-        )
-        for endpoint_id, minutes in rows.items()
-    ]
+    lane = Lane(deploy.project_id, deploy.service, deploy.env)
+    endpoints = _find_past(connection, lane, deploy.id, plan, looks[-1], swings)
     return {
         look: look_at(
             plan,
@@ -115,6 +106,48 @@ def _take(
         )
         for look in looks
     }
+
+
+def _find_past(
+    connection: Connection,
+    lane: Lane,
+    deploy_id: int,
+    plan: Plan,
+    last_look: int,
+    swings: LaneSwings,
+) -> list[EndpointPast]:
+    after = plan.after(last_look)
+    window = Window(plan.before.since, after.until)
+    names = find_endpoint_names(connection, lane)
+    rows = find_minute_rows(connection, lane, window, names)
+    days = find_day_rates(connection, lane, plan.before.until, rows)
+    own, others = _find_versions(connection, lane, deploy_id, after, names)
+    return [
+        EndpointPast(
+            endpoint_id,
+            names[endpoint_id],
+            MinuteSums(window, minutes),
+            days.get(endpoint_id, DayRates(0, 0)),
+            swings.swings.get(endpoint_id, {}),
+            MinuteSums(after, own[endpoint_id]) if endpoint_id in others else None,
+            MinuteSums(after, others[endpoint_id]) if endpoint_id in others else None,
+        )
+        for endpoint_id, minutes in rows.items()
+    ]
+
+
+def _find_versions(
+    connection: Connection, lane: Lane, deploy_id: int, after: Window, names: Iterable[int]
+) -> tuple[Rows, Rows]:
+    """The minutes of the deploy's own version and of all others, of the endpoints that both served
+    after it."""
+    own_ids = find_own_releases(connection, lane, deploy_id)
+    other_ids = set(find_release_ids(connection, lane)) - set(own_ids)
+    if not own_ids or not other_ids:
+        return {}, {}
+    others = find_minute_rows(connection, lane, after, names, other_ids)
+    own = find_minute_rows(connection, lane, after, others, own_ids) if others else {}
+    return own, {one: rows for one, rows in others.items() if one in own}
 
 
 def _tell(

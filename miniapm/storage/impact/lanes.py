@@ -29,16 +29,22 @@ def find_endpoint_names(connection: Connection, lane: Lane) -> dict[int, str]:
 
 
 def find_minute_rows(
-    connection: Connection, lane: Lane, window: Window, endpoint_ids: Iterable[int]
+    connection: Connection,
+    lane: Lane,
+    window: Window,
+    endpoint_ids: Iterable[int],
+    release_ids: Iterable[int] | None = None,
 ) -> dict[int, list[MinuteRow]]:
-    """The minute rollups of a lane in `window`, by endpoint (ALL_ENDPOINTS may be one)."""
-    releases = _find_release_list(connection, lane)
+    """The minute rollups of a lane in `window`, by endpoint (ALL_ENDPOINTS may be one); of all
+    releases where none are named."""
+    wanted = find_release_ids(connection, lane) if release_ids is None else release_ids
     rows = connection.execute(
         f"""/* rollups.find_minutes */ select endpoint_id, started_at, count, failed, histogram
         from rollups
         where project_id = :project_id and resolution = 1
             and endpoint_id in ({_list(endpoint_ids)})
-            and started_at >= :since and started_at < :until and +release_id in ({releases})""",
+            and started_at >= :since and started_at < :until
+            and +release_id in ({_list(wanted)})""",
         {"project_id": lane.project_id, "since": window.since, "until": window.until},
     )
     found: dict[int, list[MinuteRow]] = {}
@@ -92,6 +98,17 @@ def find_release_ids(connection: Connection, lane: Lane) -> list[int]:
         """/* releases.ids_of_lane */ select id from releases
         where project_id = :project_id and service = :service and env = :env""",
         lane._asdict(),
+    )
+    return [row[0] for row in rows]
+
+
+def find_own_releases(connection: Connection, lane: Lane, deploy_id: int) -> list[int]:
+    """The ids of the releases of a lane that are this deploy."""
+    rows = connection.execute(
+        """/* releases.ids_of_deploy */ select id from releases
+        where project_id = :project_id and deploy_id = :deploy_id
+            and service = :service and env = :env""",
+        {**lane._asdict(), "deploy_id": deploy_id},
     )
     return [row[0] for row in rows]
 

@@ -30,6 +30,14 @@ class Standing(NamedTuple):
     change: int
 
 
+class RegressionCounts(NamedTuple):
+    """Deploys that were called regressed, and what people said of that."""
+
+    regressed: int
+    dismissed: int
+    confirmed: int
+
+
 def find_judgement(connection: Connection, project_id: int, deploy_id: int) -> Judgement:
     return Judgement(
         find_impact(connection, project_id, deploy_id),
@@ -59,3 +67,33 @@ def find_newest_change(connection: Connection, project_id: int) -> int:
         project_id=project_id,
     )
     return max(find_latest_change(connection, project_id), int(verdict or 0), int(review or 0))
+
+
+def count_regressions(
+    connection: Connection,
+    project_id: int,
+    env: str | None,
+    service: str | None,
+    since: int,
+    until: int,
+) -> RegressionCounts:
+    """Of the deploys in since <= t < until (µs) that are not hidden; None leaves `env` or `service`
+    open."""
+    where = ["d.env = :env"] * (env is not None) + ["d.service = :service"] * (service is not None)
+    row = connection.execute(
+        f"""/* impacts.count_regressed */ select count(*),
+            coalesce(sum(case when r.decision = 'dismiss' then 1 else 0 end), 0),
+            coalesce(sum(case when r.decision = 'confirm' then 1 else 0 end), 0)
+        from deploys d join impacts i on i.deploy_id = d.id
+            left join impact_reviews r on r.deploy_id = d.id
+        where {" and ".join(["d.project_id = :project_id", *where])} and d.hidden_at is null
+            and d.deployed_at >= :since and d.deployed_at < :until and i.verdict = 'regressed'""",
+        {
+            "project_id": project_id,
+            "env": env,
+            "service": service,
+            "since": since,
+            "until": until,
+        },
+    ).fetchone()
+    return RegressionCounts(*row)

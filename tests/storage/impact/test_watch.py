@@ -6,6 +6,7 @@ from pathlib import Path
 
 from miniapm.clock import DAY, HOUR, MINUTE, to_rfc3339
 from miniapm.storage.audit import Act
+from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.change import edit_deploy, hide_deploy, restore_deploy, undo_change
 from miniapm.storage.impact.replays import SETTLE_US
 from miniapm.storage.impact.verdicts import find_transitions
@@ -211,3 +212,39 @@ def test_another_job_after_a_start_judges_nothing_twice(tmp_path: Path) -> None:
         assert [one.state for one in found] == ["final"]
 
     run(tmp_path, test)
+
+
+def test_versions_that_serve_together_are_compared_with_each_other(tmp_path: Path) -> None:
+    async def test(judge: Judge, service: Service) -> None:
+        # everything got slower at once, the new version as much as the old one
+        await service.serve(AT, T0, us=200_000, version="v1", per_minute=30)
+        await service.serve(AT, T0, us=200_000, version="v2", per_minute=30)
+        deploy_id = await judge.deploy(AT, version="v2")
+        await judge.database.write(link, "v2", deploy_id)
+        impact = await judge.judge(deploy_id)
+        [endpoint] = impact.endpoints
+        assert endpoint.same_time
+        assert impact.verdict == "unchanged"
+
+    run(tmp_path, test)
+
+
+def test_a_canary_that_is_slower_than_the_others_is_called_so(tmp_path: Path) -> None:
+    async def test(judge: Judge, service: Service) -> None:
+        await service.serve(AT, T0, version="v1", per_minute=40)
+        await service.serve(AT, T0, us=160_000, version="v2", per_minute=8)
+        deploy_id = await judge.deploy(AT, version="v2")
+        await judge.database.write(link, "v2", deploy_id)
+        impact = await judge.judge(deploy_id)
+        assert impact.verdict == "regressed"
+        assert any("at the same time" in reason for reason in impact.reasons)
+
+    run(tmp_path, test)
+
+
+def link(connection: Connection, version: str, deploy_id: int) -> None:
+    """Tells a release that it is a deploy, as the look at releases does."""
+    connection.execute(
+        "update releases set deploy_id = :deploy_id where version = :version",
+        {"deploy_id": deploy_id, "version": version},
+    )
