@@ -10,7 +10,8 @@ import msgspec
 from miniapm.clock import MINUTE
 
 Status = Literal["started", "succeeded", "failed", "cancelled", "timed_out"]
-Source = Literal["api", "import", "github", "gitlab", "heroku", "telemetry"]
+Source = Literal["api", "import", "github", "gitlab", "heroku", "coolify", "cdevents", "telemetry"]
+Overruled = Literal["failed", "ok"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 Kind = Literal["first", "deploy", "redeploy", "retry", "rollback", "rollforward"]
 
@@ -74,7 +75,11 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Deploy(msgspec.Struct, frozen=True, kw_only=True):
-    """A deploy as stored. `deployed_at` is its deploy time: the end, or the start while it runs."""
+    """A deploy as stored. `deployed_at` is its deploy time: the end, or the start while it runs.
+
+    `overruled` is a person's word on whether it failed; `is_left_out` marks one that only GitHub
+    told of where the API tells of deploys: it counts in no number.
+    """
 
     id: int
     project_id: int
@@ -94,6 +99,8 @@ class Deploy(msgspec.Struct, frozen=True, kw_only=True):
     repository: str | None = None
     started_at: int | None = None
     hidden_at: int | None = None
+    overruled: Overruled | None = None
+    is_left_out: bool = False
     sources: tuple[Source, ...] = ("api",)
     key_id: int | None = None
     tags: tuple[str, ...] = ()

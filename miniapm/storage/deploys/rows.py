@@ -12,14 +12,15 @@ from miniapm.storage.connection import Connection, Row, scalar
 
 COLUMNS = """id, project_id, service, env, git_sha, status, deployed_at, recorded_at, updated_at,
     version, external_id, title, description, deployer, url, repository, started_at, hidden_at,
-    sources, key_id"""
+    overruled, is_left_out, sources, key_id"""
 
 
 def to_deploy(row: Row, tags: tuple[str, ...] = ()) -> Deploy:
     """`row` holds COLUMNS in their order."""
-    *fields, sources, key_id = row
+    *fields, is_left_out, sources, key_id = row
     return Deploy(
         **dict(zip(Deploy.__struct_fields__, fields, strict=False)),
+        is_left_out=bool(is_left_out),
         sources=tuple(sources.split(",")),
         key_id=key_id,
         tags=tags,
@@ -100,8 +101,8 @@ def update_row(connection: Connection, deploy: Deploy) -> None:
             deployed_at = :deployed_at, updated_at = :updated_at, version = :version,
             external_id = :external_id, title = :title, description = :description,
             deployer = :deployer, url = :url, repository = :repository,
-            started_at = :started_at, hidden_at = :hidden_at, sources = :sources,
-            key_id = :key_id, search = :search
+            started_at = :started_at, hidden_at = :hidden_at, overruled = :overruled,
+            is_left_out = :is_left_out, sources = :sources, key_id = :key_id, search = :search
         where project_id = :project_id and id = :id""",
         _values(deploy),
     )

@@ -55,9 +55,13 @@ class Call:
 
     async def authorise(self, *scopes: str) -> Key:
         """The caller's key, which has one of `scopes`. The key comes as `Bearer`, or raw."""
+        return await self.authorise_by(self._secret(), *scopes)
+
+    async def authorise_by(self, secret: str, *scopes: str) -> Key:
+        """The key with this secret, which has one of `scopes`."""
         keyring = self.context.keyring
         # kept before it is judged: a refusal belongs to the project of its key
-        self.key = key = await keyring.find(self._secret())
+        self.key = key = await keyring.find(secret)
         keyring.use(key)
         key.refuse_without(*scopes)
         return key

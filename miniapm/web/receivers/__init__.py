@@ -1,0 +1,1 @@
+"""Foreign senders, a file each: their payload becomes our deploy, the same calls from there on."""
