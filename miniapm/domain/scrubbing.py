@@ -2,7 +2,7 @@
 shown."""
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from miniapm.domain.secret_names import SecretNames
@@ -21,6 +21,7 @@ from miniapm.domain.secret_texts import (
 __all__ = ["MASK", "Scrubber", "make_scrubber"]
 
 _MOST_NESTED = 64
+_LONGEST_REMEMBERED = 200
 _FLAG = re.compile(r"--?[a-zA-Z][\w.-]++")
 _HEADER = re.compile(r"[\w-]*(?:cookie|authorization)", re.IGNORECASE)
 _ENDS_WITH_NAME = re.compile(r"[\w.\-\[\] ]*+")
@@ -32,6 +33,8 @@ class Scrubber:
     def __init__(self, names: tuple[str, ...] = ()) -> None:
         """`names` are masked besides the built-in ones."""
         self.is_secret = SecretNames(names).is_secret
+        # names of attributes, browsers and hosts come with every error
+        self._remembered = lru_cache(maxsize=2048)(self._mask_text)
 
     def scrub(self, value: Any) -> Any:
         """`value`, as JSON decodes it, with secrets masked wherever they are nested."""
@@ -40,6 +43,10 @@ class Scrubber:
     def scrub_text(self, text: str) -> str:
         """Text with the values of pairs masked: `password=x`, `Authorization: y`, `?token=z`,
         `{"secret": "s"}`; also who signs in within an address, and the keys of this server."""
+        is_short = len(text) <= _LONGEST_REMEMBERED
+        return self._remembered(text) if is_short else self._mask_text(text)
+
+    def _mask_text(self, text: str) -> str:
         named = mask_named(text, self.is_secret)
         return mask_shapes(mask_pairs(named, self.is_secret, find_value))
 

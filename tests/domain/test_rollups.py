@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from miniapm.clock import HOUR, MINUTE
 from miniapm.domain.histograms import bucket_of
-from miniapm.domain.rollups import EntryRow, OpenRollups, RollupKey, widen
+from miniapm.domain.rollups import MOST_FRESH, EntryRow, OpenRollups, RollupKey, widen
 from tests.factories import START
 
 HOUR_START = START - START % HOUR
@@ -46,6 +46,24 @@ def test_an_entry_counts_in_the_minute_in_which_it_began() -> None:
     assert (second.count, second.failed, second.database_us) == (1, 0, 40)
     assert second.buckets == {bucket_of(500): 1}
     assert rollups.last_id == 8
+
+
+def test_what_came_before_and_after_it_was_added_up() -> None:
+    """More than wait in memory at a time, in two turns."""
+    rollups = OpenRollups()
+    rollups.add([make_row(id=i, duration_us=i, failed=i % 2) for i in range(1, MOST_FRESH + 2)])
+    last = MOST_FRESH + 5
+    rollups.add([make_row(id=last, duration_us=3, failed=1, http_us=7)])
+    [rollup] = rollups.minutes.values()
+    whole = MOST_FRESH + 1
+    assert (rollup.count, rollup.duration_us) == (whole + 1, whole * (whole + 1) // 2 + 3)
+    assert (rollup.failed, rollup.failed_id) == (whole // 2 + 2, last)
+    assert (rollup.slow_id, rollup.slow_us, rollup.http_us) == (whole, whole, 7)
+    assert sum(rollup.buckets.values()) == whole + 1
+    assert rollups.last_id == last
+    rollups.add([make_row(id=last + 1)])
+    rollups.clear()
+    assert rollups.minutes == {}
 
 
 def test_the_slowest_call_is_the_one_to_look_at() -> None:

@@ -9,6 +9,7 @@ from miniapm.domain.spans.compression import (
     compress_plain,
     decompress,
     dictionary_of,
+    size_of,
     train_dictionary,
 )
 from miniapm.domain.spans.values import Telemetry, TelemetryDefaults
@@ -41,6 +42,17 @@ def dictionary() -> Dictionary:
     made = train_dictionary(make_body(number) for number in range(300))
     assert made is not None
     return made
+
+
+def test_small_and_large_bodies_come_back_one_after_the_other(dictionary: Dictionary) -> None:
+    """One compressor serves many bodies: nothing of one is left in the next."""
+    bodies = [make_body(1), b"", make_body(2) * 40, make_body(3), b"x", make_body(4) * 40]
+    for body in bodies:
+        plain, small = compress_plain(body), dictionary.compress(body)
+        assert decompress(plain) == body
+        assert decompress(small, dictionary) == body
+        assert size_of(plain) == size_of(small) == len(body)
+        assert (dictionary_of(plain), dictionary_of(small)) == (0, dictionary.id)
 
 
 @pytest.fixture

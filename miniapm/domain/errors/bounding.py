@@ -33,6 +33,8 @@ def drop_colours(text: str) -> str:
 
 def clean(text: str, limit: int) -> str:
     """`text` cut to `limit`, with what cannot be shown replaced."""
+    if len(text) <= limit and text.isprintable():
+        return text
     return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", cut(drop_colours(text), limit))
 
 

@@ -22,6 +22,7 @@ _TOLD = frozenset({"exception.type", "exception.message", "exception.stacktrace"
 _USER = ("enduser.id", "user.id")
 _REQUEST = ("http.request.header.x-request-id", "http.request.id", "request.id", "request_id")
 _LONGEST_ID = 200
+_LONGEST_REMEMBERED = 16_384
 
 
 def read_exception(
@@ -44,7 +45,9 @@ def read_exception(
     """
     name = clean(exception_class.strip(), MAX_CLASS) or _UNNAMED
     text = scrubber.scrub_text(clean(message.strip(), MAX_MESSAGE))
-    backtrace = scrub_backtrace(bound_lines([stacktrace]) if stacktrace.strip() else (), scrubber)
+    is_long = len(stacktrace) > _LONGEST_REMEMBERED
+    read = _read_stacktrace.__wrapped__ if is_long else _read_stacktrace
+    backtrace = read(stacktrace, scrubber)
     identity = identify(name, text, backtrace)
     context = {k: v for k, v in (attributes or {}).items() if k not in _TOLD}
     return Occurrence(
@@ -64,6 +67,12 @@ def read_exception(
         span_id=span_id,
         context=scrubber.scrub(bound_value(context)) if context else None,
     )
+
+
+# as below, and known before it is cut into lines
+@lru_cache(maxsize=64)
+def _read_stacktrace(stacktrace: str, scrubber: Scrubber) -> tuple[str, ...]:
+    return scrub_backtrace(bound_lines([stacktrace]) if stacktrace.strip() else (), scrubber)
 
 
 def scrub_backtrace(lines: tuple[str, ...], scrubber: Scrubber) -> tuple[str, ...]:

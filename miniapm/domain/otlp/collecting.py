@@ -1,7 +1,7 @@
 """What the readers of both encodings share: from decoded spans to what is stored of a call."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from miniapm.domain.errors.values import Occurrence
 from miniapm.domain.scrubbing import Scrubber
@@ -98,6 +98,24 @@ def read_parts(
     return Telemetry(batches=batches, rejected=refused.count, reason=refused.explain())
 
 
+class Described(NamedTuple):
+    """What an entry span is called, and how it ended as far as HTTP tells."""
+
+    endpoint: str
+    status_code: int | None
+    failed: bool
+
+
+def describe_entry(name: str, attributes: Mapping[str, Any]) -> Described:
+    """What an entry span's name and its attributes of `endpoints.WANTED` say."""
+    status_code = endpoints.read_status_code(attributes)
+    return Described(
+        endpoints.name_endpoint(name, attributes),
+        status_code,
+        status_code is not None and status_code >= _FIRST_FAILURE,
+    )
+
+
 def make_entry(
     trace_id: bytes,
     name: str,
@@ -107,11 +125,5 @@ def make_entry(
 ) -> EntrySpan:
     """An entry span out of its name, its attributes of `endpoints.WANTED`, when it began and ended
     in ns, and whether its status says ERROR."""
-    status_code = endpoints.read_status_code(attributes)
-    return EntrySpan(
-        trace_id,
-        endpoints.name_endpoint(name, attributes),
-        *times,
-        is_error or (status_code is not None and status_code >= _FIRST_FAILURE),
-        status_code,
-    )
+    endpoint, status_code, failed = describe_entry(name, attributes)
+    return EntrySpan(trace_id, endpoint, *times, is_error or failed, status_code)

@@ -4,7 +4,10 @@ The loop over spans is the hottest of the server: what it does for each, it does
 second.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
+from itertools import islice
+from operator import attrgetter
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -23,8 +26,9 @@ from miniapm.domain.otlp.collecting import (
     ERROR,
     PRODUCER,
     Collected,
+    Described,
     PartReader,
-    make_entry,
+    describe_entry,
     read_parts,
 )
 from miniapm.domain.otlp.exceptions import EXCEPTION, ExceptionReports, Where
@@ -52,6 +56,13 @@ _WANTED = encode_names(endpoints.WANTED)
 _PATHS = ("url.path", "http.target", "url.full")
 _EXCEPTION = EXCEPTION.encode()
 _LARGEST_CACHED = 4096
+_LARGEST_DESCRIBED = 512
+_LENGTHS = {16}
+# a span with its trace id, beginning, end and kind
+_Row = tuple[Any, bytes, int, int, int]
+_COLUMNS = tuple(
+    map(attrgetter, ("trace_id", "start_time_unix_nano", "end_time_unix_nano", "kind"))
+)
 
 
 def read_traces(
@@ -89,46 +100,41 @@ class _Reader(PartReader):
 
     def _walk(self, request: Any, collected: Collected) -> bool:
         """Whether every span could be kept; what was collected holds only then."""
+        spans: list[Any] = []
+        resources = []
         for resource_spans in request.resource_spans:
-            if not resource_spans.scope_spans:
-                continue
-            release = read_wire_release(resource_spans.resource, self._defaults)
-            found = ResourceEntries(release)
+            scopes = []
             for scope_spans in resource_spans.scope_spans:
-                if not self._walk_scope(scope_spans, collected, found):
-                    return False
-            collected.add(found)
+                first = len(spans)
+                spans += scope_spans.spans
+                scopes.append((scope_spans.scope, len(spans) - first))
+            resources.append((resource_spans.resource, scopes))
+        # what all are asked for is read column by column: half the time of one after the other
+        trace_ids, starts, ends, kinds = (list(map(get, spans)) for get in _COLUMNS)
+        collected.trace_ids.update(trace_ids)
+        collected.starts += starts
+        if not self._can_keep_all(collected):
+            return False
+        rows = zip(spans, trace_ids, starts, ends, kinds, strict=True)
+        for resource, scopes in resources:
+            if scopes:
+                found = ResourceEntries(read_wire_release(resource, self._defaults))
+                for scope, count in scopes:
+                    _read_scope(scope, islice(rows, count), found)
+                collected.add(found)
         return True
 
-    def _walk_scope(self, scope_spans: Any, collected: Collected, found: ResourceEntries) -> bool:
-        category = _category_of(scope_spans.scope)
-        known_calls = found.calls(category) if category else None
+    def _can_keep_all(self, collected: Collected) -> bool:
+        starts, trace_ids = collected.starts, collected.trace_ids
+        if not starts:
+            return True
         low, high = self._window
-        add_trace, add_start, add_entry = (
-            collected.trace_ids.add,
-            collected.starts.append,
-            found.entries.append,
+        return (
+            min(starts) >= low
+            and max(starts) <= high
+            and _NO_TRACE not in trace_ids
+            and set(map(len, trace_ids)) == _LENGTHS
         )
-        for span in scope_spans.spans:
-            trace_id = span.trace_id
-            started = span.start_time_unix_nano
-            if not low <= started <= high or len(trace_id) != 16 or trace_id == _NO_TRACE:
-                return False
-            add_trace(trace_id)
-            add_start(started)
-            kind = span.kind
-            if kind == CLIENT:
-                calls = known_calls
-                if calls is None:
-                    own = _category_of_span(span)
-                    if not own:
-                        continue
-                    calls = found.calls(own)
-                took = span.end_time_unix_nano - started
-                calls[trace_id].append(took if took > 0 else 0)
-            elif kind in ENTRY_KINDS or (not span.parent_span_id and kind != PRODUCER):
-                add_entry(_read_entry(span, trace_id, started))
-        return True
 
     def _take_out(self, request: Any) -> None:
         """Takes the spans that cannot be kept out of `request`."""
@@ -175,18 +181,42 @@ def _locate(span: Any, release: ReleaseName) -> Where:
     )
 
 
-def _read_entry(span: Any, trace_id: bytes, started: int) -> EntrySpan:
+def _read_scope(scope: bytes, rows: Iterable[_Row], found: ResourceEntries) -> None:
+    category = _category_of(scope)
+    known_calls = found.calls(category) if category else None
+    for span, trace_id, started, ended, kind in rows:
+        if kind == CLIENT:
+            calls = known_calls
+            if calls is None:
+                own = _category_of_span(span)
+                if not own:
+                    continue
+                calls = found.calls(own)
+            calls[trace_id].append(ended - started if ended > started else 0)
+        elif kind in ENTRY_KINDS or (kind != PRODUCER and not span.parent_span_id):
+            found.entries.append(_read_entry(span, trace_id, started, ended))
+
+
+def _read_entry(span: Any, trace_id: bytes, started: int, ended: int) -> EntrySpan:
     raws = find_raw(span.attributes, _WANTED)
+    name = span.name
+    describe = _describe.__wrapped__
     if "http.route" in raws:
-        for name in _PATHS:
-            raws.pop(name, None)
-    return make_entry(
-        trace_id,
-        span.name.decode("utf-8", "replace"),
-        {name: read_value(raw) for name, raw in raws.items()},
-        (started, span.end_time_unix_nano),
-        is_error(span.status),
+        for path in _PATHS:
+            raws.pop(path, None)
+        # no ids are left: few different ones come again and again
+        if len(name) + sum(map(len, raws.values())) <= _LARGEST_DESCRIBED:
+            describe = _describe
+    endpoint, status_code, failed = describe(name, tuple(raws.items()))
+    return EntrySpan(
+        trace_id, endpoint, started, ended, failed or is_error(span.status), status_code
     )
+
+
+@lru_cache(maxsize=2048)
+def _describe(name: bytes, raws: tuple[tuple[str, bytes], ...]) -> Described:
+    attributes = {key: read_value(raw) for key, raw in raws}
+    return describe_entry(name.decode("utf-8", "replace"), attributes)
 
 
 def is_error(status: bytes) -> bool:

@@ -21,6 +21,7 @@ LONGEST = OLDEST
 TAIL_BYTES = 4
 """Of a trace id the end is random: 64-bit ids begin with zeros, others with the time."""
 DIGEST_BYTES = 8
+_NONE: Sequence[int] = ()
 
 
 class Window(NamedTuple):
@@ -64,42 +65,46 @@ class ResourceEntries:
     def finish(self) -> Iterable[Entry]:
         """The entries, each with its children's time; of several in a trace the longest has it."""
         take_database, take_http = self.database.pop, self.http.pop
-        none: list[int] = []
+        release = self.release
         for trace_id, endpoint, started, ended, failed, status_code in sorted(
             self.entries, key=_duration, reverse=True
         ):
-            database, http = take_database(trace_id, none), take_http(trace_id, none)
+            database, http = take_database(trace_id, _NONE), take_http(trace_id, _NONE)
             yield Entry(
-                self.release,
+                release,
                 endpoint,
                 started // 1000,
                 _to_us(ended - started),
                 failed,
                 status_code,
                 trace_id,
-                _to_us(sum(database)),
+                _to_us(sum(database)) if database else 0,
                 len(database),
-                _to_us(sum(http)),
+                _to_us(sum(http)) if http else 0,
                 len(http),
             )
 
     def find_early_calls(self) -> Iterable[EarlyCalls]:
         """After `finish`: what was called in traces whose entry is not among these."""
-        for trace_id in self.database.keys() | self.http.keys():
-            database, http = self.database[trace_id], self.http[trace_id]
+        service = self.release.service
+        for trace_id in {**self.database, **self.http}:
+            database = self.database.get(trace_id, _NONE)
+            http = self.http.get(trace_id, _NONE)
             yield EarlyCalls(
-                self.release.service,
+                service,
                 trace_id,
-                _to_us(sum(database)),
+                _to_us(sum(database)) if database else 0,
                 len(database),
-                _to_us(sum(http)),
+                _to_us(sum(http)) if http else 0,
                 len(http),
             )
 
 
 def _to_us(duration_ns: int) -> int:
     # a clock that jumped, or a sender who means harm, must not break every sum it is part of
-    return min(max(0, duration_ns) // 1000, LONGEST)
+    # this way round it costs half of what min() and max() do
+    duration = duration_ns // 1000 if duration_ns > 0 else 0
+    return duration if duration < LONGEST else LONGEST
 
 
 def _duration(entry: EntrySpan) -> int:

@@ -5,6 +5,7 @@ A body of 16 spans takes 129 bytes a span without one and 57 with it, one of 512
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache, partial
 
 if sys.version_info >= (3, 14):  # pragma: no cover
     from compression import zstd
@@ -14,22 +15,49 @@ else:
 Compress = Callable[[bytes], bytes]
 
 PLAIN_LEVEL = 3
-# with a dictionary, a level more gains little
-DICTIONARY_LEVEL = 1
+# with a dictionary: of small bodies a 14th more is saved, of large ones a 30th, for half as much
+# time again
+SMALL_LEVEL = 3
+LARGE_LEVEL = 1
+SMALL_BYTES = 32 * 1024
 DICTIONARY_BYTES = 64 * 1024
 PIECE_BYTES = 4096
 FEWEST_SAMPLES = 64
 MOST_SAMPLE_BYTES = 3 * 1024 * 1024
 
 
+class _Compressors:
+    """Compressors of one kind that are used again: a new one costs half as much as a small body.
+
+    From any thread.
+    """
+
+    __slots__ = ("_free", "_make")
+
+    def __init__(self, level: int, dictionary: zstd.ZstdDict | None = None) -> None:
+        digested = None if dictionary is None else dictionary.as_digested_dict
+        self._make = partial(zstd.ZstdCompressor, level, zstd_dict=digested)
+        self._free: list[zstd.ZstdCompressor] = []
+
+    def compress(self, body: bytes) -> bytes:
+        try:
+            compressor = self._free.pop()
+        except IndexError:
+            compressor = self._make()
+        compressed = compressor.compress(body, zstd.ZstdCompressor.FLUSH_FRAME)
+        self._free.append(compressor)
+        return compressed
+
+
 class Dictionary:
     """A trained dictionary; frames that need it carry its id."""
 
-    __slots__ = ("_made", "content")
+    __slots__ = ("_made", "_small", "content")
 
     def __init__(self, content: bytes) -> None:
         self.content = content
         self._made = zstd.ZstdDict(content)
+        self._small = _Compressors(SMALL_LEVEL, self._made)
 
     @property
     def id(self) -> int:
@@ -37,8 +65,9 @@ class Dictionary:
         return self._made.dict_id
 
     def compress(self, body: bytes) -> bytes:
-        digested = self._made.as_digested_dict
-        return zstd.compress(body, DICTIONARY_LEVEL, zstd_dict=digested)
+        if len(body) <= SMALL_BYTES:
+            return self._small.compress(body)
+        return zstd.compress(body, LARGE_LEVEL, zstd_dict=self._made.as_digested_dict)
 
     def decompress(self, frame: bytes) -> bytes:
         return zstd.decompress(frame, zstd_dict=self._made)
@@ -46,7 +75,14 @@ class Dictionary:
 
 def compress_plain(body: bytes) -> bytes:
     """As long as a project has no dictionary, and for what is too large to gain from one."""
-    return zstd.compress(body, PLAIN_LEVEL)
+    if len(body) > SMALL_BYTES:
+        return zstd.compress(body, PLAIN_LEVEL)
+    return _plain_compressors().compress(body)
+
+
+@cache
+def _plain_compressors() -> _Compressors:
+    return _Compressors(PLAIN_LEVEL)
 
 
 def dictionary_of(frame: bytes) -> int:

@@ -35,6 +35,8 @@ class Refused:
 
     def explain(self) -> str:
         """A sentence with the count of each reason; "" when nothing was refused."""
+        if not self._reasons:
+            return ""
         return "; ".join(
             f"{count} {'span' if count == 1 else 'spans'} refused: {reason}"
             for reason, count in self._reasons.most_common()

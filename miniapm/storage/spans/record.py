@@ -1,8 +1,8 @@
 """Storing a batch: its body, the ends of its trace ids, a row for each entry."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
-from miniapm.domain.rollups import EntryRow
+from miniapm.domain.rollups import EntryValues
 from miniapm.domain.spans.ids import BatchIds
 from miniapm.domain.spans.values import Entry, ReleaseName, SpanBatch, TelemetryDefaults
 from miniapm.storage.connection import Connection
@@ -17,7 +17,7 @@ def insert_batch(
     defaults: TelemetryDefaults,
     batch: SpanBatch,
     entries: Sequence[Entry],
-) -> list[EntryRow]:
+) -> list[EntryValues]:
     """Stores `batch` with `entries`, its own made complete; gives their rows, in the order of their
     ids."""
     batch_id = batch_ids.take(len(entries))
@@ -63,28 +63,33 @@ def _to_rows(
     batch_id: int,
     project_id: int,
     entries: Sequence[Entry],
-) -> Iterable[EntryRow]:
-    find_release, find_endpoint = ids.find_release, ids.endpoint
+) -> Iterator[EntryValues]:
     first: dict[ReleaseName, int] = {}
     for entry in entries:
         if entry.started_at < first.get(entry.release, entry.started_at + 1):
             first[entry.release] = entry.started_at
+    release = None
+    # those of a release come one after the other, and so few names that a dictionary has them all
+    endpoint_ids: dict[str, int] = {}
     for entry_id, entry in enumerate(entries, batch_id):
-        at = entry.started_at
-        release = find_release(connection, project_id, entry.release, first[entry.release])
-        endpoint_id = find_endpoint(connection, project_id, release.service, entry.endpoint, at)
-        yield EntryRow(
+        name, endpoint, at, duration_us, failed, status_code, trace_id, *_ = entry
+        if name is not release:
+            release = name
+            endpoint_ids = {}
+            release_id, service = ids.find_release(connection, project_id, name, first[name])
+        endpoint_id = endpoint_ids.get(endpoint)
+        if endpoint_id is None:
+            endpoint_id = ids.endpoint(connection, project_id, service, endpoint, at)
+            endpoint_ids[endpoint] = endpoint_id
+        yield (
             entry_id,
             project_id,
             endpoint_id,
-            release.id,
+            release_id,
             at,
-            entry.duration_us,
-            int(entry.failed),
-            entry.status_code,
-            entry.trace_id,
-            entry.database_us,
-            entry.database_count,
-            entry.http_us,
-            entry.http_count,
+            duration_us,
+            int(failed),
+            status_code,
+            trace_id,
+            *entry[7:],
         )

@@ -85,6 +85,52 @@ def test_which_spans_are_entries(encoding: str, kind: int, parent: bytes, is_ent
     assert len(read_spans(encoding, Span(kind=kind, parent_id=parent))) == is_entry
 
 
+def test_calls_of_one_route_that_end_differently(encoding: str) -> None:
+    """What is remembered of a route is no other call's."""
+    route = {"http.request.method": "GET", "http.route": "/users/{id}"}
+    spans = [
+        Span(
+            trace_id=bytes([number]) * 16,
+            attributes=route | {"url.path": f"/users/{number}", "http.response.status_code": code},
+        )
+        for number, code in enumerate([200, 503, 200, 404], 1)
+    ]
+    other = Span(attributes={"http.request.method": "PUT", "http.route": "/users/{id}"})
+    entries = read_spans(encoding, *spans, other)
+    found = sorted((e.endpoint, e.status_code or 0, e.failed) for e in entries)
+    assert found == [
+        ("GET /users/{id}", 200, False),
+        ("GET /users/{id}", 200, False),
+        ("GET /users/{id}", 404, False),
+        ("GET /users/{id}", 503, True),
+        ("PUT /users/{id}", 0, False),
+    ]
+
+
+def test_scopes_and_resources_keep_their_own_spans(encoding: str) -> None:
+    """Empty ones between them shift nothing."""
+    child = {"kind": CLIENT, "parent_id": PARENT, "end": NOW_NS + 3 * MS}
+    query = Span(**child)  # type: ignore[arg-type]
+    other = Span(trace_id=OTHER_TRACE, **child)  # type: ignore[arg-type]
+    telemetry = read(
+        encoding,
+        Group([], {"service.name": "nobody"}),
+        Group([Span(), query], {"service.name": "cart"}, scope=SQL),
+        Group([], {"service.name": "cart"}, scope=SQL),
+        Group(
+            [other, Span(trace_id=OTHER_TRACE)],
+            {"service.name": "till"},
+            scope="opentelemetry.instrumentation.requests",
+        ),
+    )
+    [batch] = telemetry.batches
+    assert batch.span_count == 4
+    assert sorted((e.release.service, e.database_us, e.http_us) for e in batch.entries) == [
+        ("cart", 3000, 0),
+        ("till", 0, 3000),
+    ]
+
+
 def test_old_names_of_attributes(encoding: str) -> None:
     span = Span(
         name="whatever",
