@@ -16,7 +16,13 @@ from pathlib import Path
 
 from miniapm.cli import command_paths, run
 from miniapm.config.documents import render_example, render_table
-from miniapm.web.snippets import EXAMPLE_URL, Snippet, list_snippets, write_telemetry_setup
+from miniapm.web.snippets import (
+    EXAMPLE_URL,
+    Snippet,
+    list_gate_snippets,
+    list_snippets,
+    write_telemetry_setup,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCAL_URL = "http://127.0.0.1:3000"
@@ -49,6 +55,11 @@ def render_hooks() -> str:
     return "\n".join(render_snippet(snippet) for snippet in list_snippets(EXAMPLE_URL, None))
 
 
+def render_gates() -> str:
+    """What stops a pipeline, with a host and an address to replace."""
+    return "\n".join(render_snippet(snippet) for snippet in list_gate_snippets(EXAMPLE_URL, None))
+
+
 def render_snippet(snippet: Snippet) -> str:
     setup = f"```sh\n{snippet.setup}\n```\n\n" if snippet.setup else ""
     code = f"```{snippet.language}\n{snippet.text.rstrip()}\n```\n"
@@ -63,6 +74,7 @@ def render_telemetry() -> str:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "commands": render_commands,
+    "gates": render_gates,
     "hooks": render_hooks,
     "settings": render_table,
     "telemetry": render_telemetry,

@@ -27,11 +27,14 @@ COMMANDS = {
     "users": "miniapm.cli.users:users",
     "login-link": "miniapm.cli.login_link:login_link",
     "deploy": "miniapm.cli.deploy:deploy",
+    "check": "miniapm.cli.check:check",
     "deploys": "miniapm.cli.deploys:deploys",
+    "webhooks": "miniapm.cli.webhooks:webhooks",
     "backup": "miniapm.cli.backup:backup",
     "restore": "miniapm.cli.restore:restore",
     "prune": "miniapm.cli.prune:prune",
     "doctor": "miniapm.cli.doctor:doctor",
+    "demo": "miniapm.cli.demo:demo",
     "config": "miniapm.cli.config:config_command",
 }
 

@@ -1,7 +1,9 @@
-"""What a person pastes to send deploys, errors or telemetry, the address filled in.
+"""What a person pastes to send deploys, errors or telemetry, or to stop a pipeline, the address
+filled in.
 
 The texts are files in `templates/snippets/`, whole and runnable, with an address and a key that
-stand for the real ones. None of them can make a deploy fail.
+stand for the real ones. None of those that send can make a deploy fail, and the others do so only
+when it regressed.
 """
 
 import shlex
@@ -109,6 +111,47 @@ _ERROR_SENDERS = (
 )
 
 
+_GATES = (
+    _Sender(
+        "gate-shell.sh",
+        "Shell",
+        "In any script that deploys, after the line that records the deploy.",
+    ),
+    _Sender(
+        "gate-github-actions.yml",
+        "GitHub Actions",
+        "A step behind the one that records the deploy; it needs Python 3.11, as ubuntu-24.04 has, "
+        "and the address of your clone of miniapm's repository.",
+    ),
+    _Sender(
+        "gate-gitlab-ci.yml",
+        "GitLab CI",
+        "A job beside the one that records the deploy, with the address of your clone of "
+        "miniapm's repository.",
+    ),
+    _Sender(
+        "gate-capistrano.rb",
+        "Capistrano",
+        "At the end of config/deploy.rb, behind the task that records the deploy. These are set "
+        "where cap runs:",
+        _EXPORTS,
+    ),
+    _Sender(
+        "gate-kamal.sh",
+        "Kamal 2",
+        "The last lines of .kamal/hooks/post-deploy, behind those that record the deploy. The lock "
+        "is free again by then. It goes back to the version that was live before, as long as Kamal "
+        "keeps its container.",
+    ),
+    _Sender(
+        "gate-curl.sh",
+        "curl",
+        "Where miniapm is not installed: a script to call instead of the command. Verdicts of a "
+        "miniapm that is still learning never stop it.",
+    ),
+)
+
+
 def list_snippets(base_url: str, secret: str | None) -> tuple[Snippet, ...]:
     """A snippet for every sender, with `base_url` and, where there is one, the key's secret."""
     return _fill_snippets(_SENDERS, base_url, secret)
@@ -117,6 +160,11 @@ def list_snippets(base_url: str, secret: str | None) -> tuple[Snippet, ...]:
 def list_error_snippets(base_url: str, secret: str | None) -> tuple[Snippet, ...]:
     """As `list_snippets`, for who sends errors."""
     return _fill_snippets(_ERROR_SENDERS, base_url, secret)
+
+
+def list_gate_snippets(base_url: str, secret: str | None) -> tuple[Snippet, ...]:
+    """As `list_snippets`, for who stops a pipeline when a deploy regressed."""
+    return _fill_snippets(_GATES, base_url, secret)
 
 
 def write_telemetry_setup(base_url: str, service: str, env: str | None = None) -> str:

@@ -6,10 +6,16 @@ import select
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 
-def run_in_terminal(where: Path, *arguments: str, typed: dict[str, str | None]) -> tuple[int, str]:
+def run_in_terminal(
+    where: Path,
+    *arguments: str,
+    typed: dict[str, str | None],
+    program: Sequence[str] = ("-m", "miniapm"),
+) -> tuple[int, str]:
     """Runs `miniapm` at a terminal; types each answer when its question appears, Ctrl-C for None.
 
     The exit code, and all that stood on the screen.
@@ -17,7 +23,7 @@ def run_in_terminal(where: Path, *arguments: str, typed: dict[str, str | None]) 
     ours, theirs = pty.openpty()
     environ = {name: value for name, value in os.environ.items() if "MINIAPM" not in name}
     process = subprocess.Popen(
-        [sys.executable, "-m", "miniapm", *arguments],
+        [sys.executable, *program, *arguments],
         cwd=where,
         env=environ,
         stdin=theirs,

@@ -33,12 +33,14 @@ class Received:
 
 
 class RecordingServer:
-    """`replies` are used up first, then POST gets 202 with a Location and GET `listing`."""
+    """`replies` are used up first, then those for a path; the last of them stays. Else POST gets
+    202 with a Location and GET `listing`."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.received: list[Received] = []
         self.replies: list[Reply] = []
+        self.replies_to: dict[str, list[Reply]] = {}
         self.listing: list[dict[str, str]] = []
 
     @property
@@ -58,6 +60,8 @@ class RecordingServer:
         self.received.append(request)
         if self.replies:
             return self.replies.pop(0)
+        if queue := self.replies_to.get(request.path.partition("?")[0]):
+            return queue.pop(0) if len(queue) > 1 else queue[0]
         if request.method == "POST":
             return Reply(202, {"Location": "/p/default/deploys/42"})
         return Reply.json(200, {"items": self.listing, "next_cursor": None})

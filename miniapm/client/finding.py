@@ -1,0 +1,196 @@
+"""Which deploy the gate is about: by commit, by id, or the latest that is live."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from miniapm.client.asking import Asker
+from miniapm.client.git import is_sha, same_revision
+from miniapm.exceptions import Invalid, NotFound, Unavailable
+
+DEPLOYS = "/api/v1/deploys"
+_SHORTEST_SHA = 7
+_PAGE = 50
+_MOST_PAGES = 10
+_USUAL_ENV = "production"
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The deploy that is asked for; with neither `sha` nor `id` the latest. `id` is miniapm's own
+    or the sender's. None for `env` and `service`: not said.
+    """
+
+    sha: str | None = None
+    id: str | None = None
+    env: str | None = None
+    service: str | None = None
+
+    @property
+    def place(self) -> dict[str, str]:
+        named = {"env": self.env, "service": self.service}
+        return {name: value for name, value in named.items() if value}
+
+    def __str__(self) -> str:
+        what = f"deploy of {self.sha}" if self.sha else f"deploy {self.id}" if self.id else "deploy"
+        of = f" of {self.service}" if self.service else ""
+        return f"{what}{of}{f' in {self.env}' if self.env else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Deploy:
+    """A deploy as the server lists it."""
+
+    id: str
+    external_id: str | None
+    git_sha: str
+    version: str | None
+    env: str
+    service: str
+    status: str
+    previous_id: str | None
+    page: str | None
+    project: str
+    is_hidden: bool
+
+    @property
+    def is_live(self) -> bool:
+        return self.status == "succeeded" and not self.is_hidden
+
+    @property
+    def may_go_live(self) -> bool:
+        return self.status == "started" and not self.is_hidden
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.version or self.git_sha[:12]
+
+    @property
+    def place(self) -> tuple[str, str]:
+        return self.env, self.service
+
+
+def find_deploy(asker: Asker, wanted: Wanted) -> Deploy | None:
+    """The newest deploy that fits: live, or still running where it was named. None while a named
+    commit is not there yet. NotFound where waiting cannot help, Invalid where several places fit.
+    """
+    if wanted.id:
+        return _find_by_id(asker, wanted.id, wanted)
+    wanted = _fill_from_key(asker, wanted)
+    if wanted.sha:
+        return _find_by_sha(asker, wanted.sha, wanted)
+    found = _list(asker, {**wanted.place, "status": "succeeded"})
+    if not found:
+        raise NotFound(f"There is no live {wanted} yet.")
+    return _newest(found)
+
+
+def find_previous(asker: Asker, deploy: Deploy) -> Deploy | None:
+    """The deploy that was live before, where the server tells."""
+    if deploy.previous_id is None:
+        return None
+    found = asker.find(f"{DEPLOYS}/{deploy.previous_id}")
+    return None if found is None else _parse(found)
+
+
+def _fill_from_key(asker: Asker, wanted: Wanted) -> Wanted:
+    """A key stands for an environment and a service, as it does when it records a deploy."""
+    if wanted.env and wanted.service:
+        return wanted
+    try:
+        key = asker.get("/api/v1/key")
+    except NotFound:  # an older server
+        return wanted
+    if not isinstance(key, dict):
+        return wanted
+    return replace(
+        wanted,
+        env=wanted.env or _text(key.get("env")),
+        service=wanted.service or _text(key.get("service")),
+    )
+
+
+def _find_by_id(asker: Asker, deploy_id: str, wanted: Wanted) -> Deploy:
+    if deploy_id.isascii() and deploy_id.isdigit():
+        try:
+            return _parse(asker.get(f"{DEPLOYS}/{deploy_id}"))
+        except NotFound:
+            pass  # a run's number, perhaps: the sender's own id
+    query, pages = wanted.place, 0
+    while pages < _MOST_PAGES:
+        found, cursor = _get_page(asker, query)
+        for deploy in found:
+            if deploy.external_id == deploy_id:
+                return deploy
+        if cursor is None:
+            break
+        query, pages = {**query, "cursor": cursor}, pages + 1
+    raise NotFound(f"There is no {wanted}; `miniapm deploys list` shows their ids.")
+
+
+def _find_by_sha(asker: Asker, sha: str, wanted: Wanted) -> Deploy | None:
+    # what was recorded may be shorter than what is asked for
+    needle = sha[:_SHORTEST_SHA] if is_sha(sha) else sha
+    found = _list(asker, {**wanted.place, "q": needle})
+    fitting = [deploy for deploy in found if same_revision(deploy.git_sha, sha)]
+    going = [deploy for deploy in fitting if deploy.is_live or deploy.may_go_live]
+    return _newest(going) if going else None
+
+
+def _newest(found: list[Deploy]) -> Deploy:
+    """The newest of the only place that there is, else of the one that `deploy` would take."""
+    envs = {deploy.env for deploy in found}
+    if len(envs) > 1 and _USUAL_ENV in envs:
+        found = [deploy for deploy in found if deploy.env == _USUAL_ENV]
+    services = {deploy.service for deploy in found}
+    if len(services) > 1 and len({deploy.env for deploy in found}) == 1:
+        found = [deploy for deploy in found if deploy.service == deploy.project] or found
+    if len({deploy.place for deploy in found}) > 1:
+        raise Invalid(_explain_places(found))
+    return found[0]
+
+
+def _explain_places(found: list[Deploy]) -> str:
+    pairs = sorted({f"{deploy.service} in {deploy.env}" for deploy in found})
+    more = f" and {len(pairs) - _MOST_NAMED} more" if len(pairs) > _MOST_NAMED else ""
+    flags = ["--env"] if len({deploy.env for deploy in found}) > 1 else []
+    flags += ["--service"] if len({deploy.service for deploy in found}) > 1 else []
+    shown = ", ".join(pairs[:_MOST_NAMED])
+    return f"Several deploys could be meant ({shown}{more}): give {' and '.join(flags)}."
+
+
+def _list(asker: Asker, query: Mapping[str, str]) -> list[Deploy]:
+    return _get_page(asker, query)[0]
+
+
+def _get_page(asker: Asker, query: Mapping[str, str]) -> tuple[list[Deploy], str | None]:
+    answer = asker.get(DEPLOYS, {**query, "limit": str(_PAGE)})
+    items = answer.get("items") if isinstance(answer, dict) else None
+    if not isinstance(answer, dict) or not isinstance(items, list):
+        raise Unavailable("The server's answer is no list of deploys.")
+    return [_parse(item) for item in items], _text(answer.get("next_cursor"))
+
+
+def _parse(value: Any) -> Deploy:
+    try:
+        return Deploy(
+            id=str(int(value["id"])),
+            external_id=_text(value.get("external_id")),
+            git_sha=str(value["git_sha"]),
+            version=_text(value.get("version")),
+            env=str(value["env"]),
+            service=str(value["service"]),
+            status=str(value["status"]),
+            previous_id=_text(value.get("previous_id")),
+            page=_text(value.get("page")),
+            project=str(value.get("project")),
+            is_hidden=value.get("hidden_at") is not None,
+        )
+    except (TypeError, KeyError, ValueError, AttributeError):
+        raise Unavailable("The server's answer is no deploy.") from None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
