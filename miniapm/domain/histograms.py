@@ -116,7 +116,7 @@ def find_percentiles(buckets: Mapping[int, int], shares: Sequence[float]) -> lis
 
 
 def find_percentiles_of(totals: Sequence[int], shares: Sequence[float]) -> list[float | None]:
-    """As `find_percentiles`, of what `add_up` gives."""
+    """As `find_percentiles`, of how many fell into each bucket, from 0 on."""
     sums = list(accumulate(totals))
     whole = sums[-1] if sums else 0
     if not whole:

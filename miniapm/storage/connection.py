@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from miniapm.exceptions import Busy, NotFound, Unavailable
+from miniapm.storage.memory import Memory
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,7 +38,14 @@ def _by_position(sql: str) -> tuple[str, Callable[[Mapping[str, Any]], Sequence[
 
 class Connection(sqlite3.Connection):
     """Binds `:name` parameters by position: sqlite3 looks every name up anew on every run, which
-    doubled the cost of inserting a deploy."""
+    doubled the cost of inserting a deploy.
+
+    `memory` is what those who read by it remember: nothing, unless it is set.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.memory = Memory(0)
 
     def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
         if type(parameters) is dict:

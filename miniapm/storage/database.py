@@ -27,6 +27,7 @@ from miniapm.storage.connection import (
 )
 from miniapm.storage.deploys.record import record_announcement
 from miniapm.storage.deploys.record_together import record_together
+from miniapm.storage.memory import Memory
 from miniapm.storage.migrations import migrate
 from miniapm.storage.precedence import Precedence
 from miniapm.storage.server_lock import server_lock
@@ -39,18 +40,21 @@ T = TypeVar("T")
 
 _OPCODES_BETWEEN_CHECKS = 20_000
 _OPCODES_BETWEEN_PAGES = 2_000
+_REMEMBERED_BYTES = 32 * 1024 * 1024
 
 
 class Reader(aiosqlite.Connection):
     """An aiosqlite connection that runs a whole function on its thread, under a time limit."""
 
-    def __init__(self, path: Path, limit_seconds: float) -> None:
+    def __init__(self, path: Path, limit_seconds: float, memory: Memory) -> None:
         super().__init__(partial(self._open, path), iter_chunk_size=64)
         self._limit_seconds = limit_seconds
+        self._memory = memory
         self._deadline = 0.0
 
     def _open(self, path: Path) -> sqlite3.Connection:
         connection = open_connection(path)
+        connection.memory = self._memory
         connection.execute("PRAGMA query_only = ON")
         connection.set_progress_handler(
             lambda: time.monotonic() > self._deadline, _OPCODES_BETWEEN_CHECKS
@@ -128,6 +132,7 @@ async def open_database(
     queue_items: int = 8192,
     budget: ByteBudget | None = None,
     caps: NameCaps | None = None,
+    precedence: Precedence | None = None,
 ) -> AsyncIterator[Database]:
     """Creates or migrates the file, then serves it until the block ends.
 
@@ -146,14 +151,15 @@ async def open_database(
             together={record_announcement: record_together},
             on_rollback=telemetry.forget,
         )
-        precedence = Precedence()
+        precedence = precedence or Precedence()
         # in the midst of what takes long, too: SQLite calls it every so many of its steps
         connection.set_progress_handler(precedence.give_way, _OPCODES_BETWEEN_PAGES)
         writer.start()
         opened: list[Reader] = []
+        memory = Memory(_REMEMBERED_BYTES)
         try:
             for _ in range(readers):
-                reader = Reader(path, read_seconds)
+                reader = Reader(path, read_seconds, memory)
                 await reader
                 opened.append(reader)
             database = Database(path, writer, opened, telemetry, precedence)

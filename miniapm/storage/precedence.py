@@ -1,7 +1,8 @@
 """Who goes first: people who wait for a page go before senders, whose data waits for its turn.
 
 All threads share Python's one lock, and a page takes it anew for every row that it reads: beside
-threads that compute, it would wait for each. So these stop between their steps while a page is made.
+threads that compute, it would wait for each. So these stop between their steps while a page is
+made, in proportion to what they worked: slower by a known factor, they never stand still.
 """
 
 import threading
@@ -9,25 +10,28 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-LONGEST_SECONDS = 0.25
-"""For how long pages in a row go first, at most."""
-EARNED = 3.0
-"""What a second without pages earns: so pages that never end leave a quarter of the time."""
+RESTS = 6.0
+"""For how many times as long as it worked a thread stops while pages are made."""
+LONGEST_SECONDS = 0.05
 
 
 class Precedence:
     """Pages hold it, on the event loop's thread; threads that work for senders give way to it.
 
-    `timer` counts seconds and never goes back.
+    `timer` counts seconds and never goes back; no stop lasts longer than `longest_seconds`.
     """
 
-    def __init__(self, timer: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        timer: Callable[[], float] = time.monotonic,
+        longest_seconds: float = LONGEST_SECONDS,
+    ) -> None:
         self._timer = timer
+        self._longest_seconds = longest_seconds
         self._pages = 0
-        self._seconds = LONGEST_SECONDS
-        self._changed_at = timer()
         self._nobody = threading.Event()
         self._nobody.set()
+        self._turn = threading.local()
 
     @property
     def is_held(self) -> bool:
@@ -36,27 +40,25 @@ class Precedence:
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """While the block runs, threads that work for senders wait, unless pages had their share."""
-        if not self._pages:
-            earned = (self._timer() - self._changed_at) * EARNED
-            self._seconds = min(LONGEST_SECONDS, self._seconds + earned)
-            self._changed_at = self._timer()
-            self._nobody.clear()
+        """While the block runs, threads that work for senders stop between their steps."""
         self._pages += 1
+        self._nobody.clear()
         try:
             yield
         finally:
             self._pages -= 1
             if not self._pages:
-                self._seconds = self.find_wait()
-                self._changed_at = self._timer()
                 self._nobody.set()
 
-    def find_wait(self) -> float:
-        """How many seconds pages that are being made still go first."""
-        return max(0.0, self._seconds - (self._timer() - self._changed_at))
-
     def give_way(self) -> None:
-        """Waits while pages go first; from any thread but the loop's, between two steps."""
-        if not self._nobody.is_set() and (seconds := self.find_wait()):
-            self._nobody.wait(seconds)
+        """Stops for a while if a page is being made; from any thread but the loop's."""
+        if not self._nobody.is_set():
+            self._nobody.wait(self.find_rest())
+        self._turn.began = self._timer()
+
+    def find_rest(self) -> float:
+        """For how many seconds this thread is to stop, which worked since it last gave way."""
+        began: float | None = getattr(self._turn, "began", None)
+        if began is None:
+            return self._longest_seconds
+        return min(self._longest_seconds, (self._timer() - began) * RESTS)

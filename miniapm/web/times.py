@@ -2,7 +2,7 @@
 
 from datetime import date, datetime, timedelta
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from miniapm.clock import HOUR, MINUTE, SECOND, to_rfc3339
 from miniapm.web.time_zone import Zone
@@ -86,4 +86,5 @@ def _offset(local: datetime, zone: Zone) -> str:
 
 
 def _mark(instant: int, text: str) -> Markup:
-    return Markup('<time datetime="{}">{}</time>').format(to_rfc3339(instant), text)
+    # Markup.format takes five times as long, and tables have thousands of these
+    return Markup(f'<time datetime="{to_rfc3339(instant)}">{escape(text)}</time>')  # noqa: S704

@@ -103,7 +103,7 @@ def test_releases_narrow_what_is_counted(connection: Connection) -> None:
         assert sum(point.count for point in points) == count
         totals = find_totals(connection, 1, releases, RANGE.since, RANGE.until)
         assert sum(total.count for total in totals.values()) == count
-        sparks = find_sparklines(connection, 1, releases, RANGE)
+        sparks = find_sparklines(connection, 1, releases, RANGE, find_endpoints(connection, 1))
         assert sum(sum(counts) for counts in sparks.values()) == count
 
 
@@ -150,7 +150,7 @@ def test_other_projects_are_other_worlds(connection: Connection) -> None:
     add_calls(connection, [Call(at(1))], project_id=2)
     assert all(point.is_gap for point in series(connection).values())
     assert find_totals(connection, 1, None, at(0), at(60)) == {}
-    assert find_sparklines(connection, 1, None, RANGE) == {}
+    assert find_sparklines(connection, 1, None, RANGE, [1]) == {}
     assert find_releases(connection, 1) == []
     assert find_last_seen(connection, 1) is None
     assert find_totals(connection, 2, None, at(0), at(60))[1].count == 1
@@ -158,7 +158,9 @@ def test_other_projects_are_other_worlds(connection: Connection) -> None:
 
 def test_sparklines_have_about_thirty_steps(connection: Connection) -> None:
     add_calls(connection, [Call(at(0) - hour * HOUR) for hour in range(24)])
-    [counts] = find_sparklines(connection, 1, None, range_named("24h", START)).values()
+    shown = find_endpoints(connection, 1)
+    lines = find_sparklines(connection, 1, None, range_named("24h", START), shown)
+    [counts] = lines.values()
     assert 20 <= len(counts) <= 31
     assert set(counts[1:-1]) == {1}
 

@@ -1,9 +1,10 @@
 """How an endpoint's p95 moved at a deploy, as plain figures: no judgement is made here."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from miniapm.clock import MINUTE
-from miniapm.domain.histograms import Buckets, find_percentiles
+from miniapm.domain.histograms import find_percentiles_of
 from miniapm.domain.ranges import finest_at
 from miniapm.domain.rollups import RESOLUTIONS
 
@@ -62,14 +63,12 @@ def find_windows(deployed_at: int, until: int, now: int) -> Windows | None:
     return Windows(Window(last - (end - begin), last), Window(begin, end))
 
 
-def compare(before: Buckets, after: Buckets) -> Change:
-    """The figures of two histograms."""
-    return Change(
-        sum(before.values()), sum(after.values()), find_p95(before), find_p95(after)
-    )  # fmt: skip
+def compare(before: Sequence[int], after: Sequence[int]) -> Change:
+    """The figures of two histograms: how many fell into each bucket, from 0 on."""
+    return Change(sum(before), sum(after), find_p95(before), find_p95(after))
 
 
-def find_p95(buckets: Buckets) -> int | None:
+def find_p95(counts: Sequence[int]) -> int | None:
     """In µs."""
-    [value] = find_percentiles(buckets, (0.95,))
+    [value] = find_percentiles_of(counts, (0.95,))
     return None if value is None else round(value)

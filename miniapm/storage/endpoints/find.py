@@ -63,12 +63,11 @@ Row = TypeVar("Row", bound=EndpointSum | EndpointFigures)
 
 
 class EndpointPage(NamedTuple):
-    """`total` counts all that match. Whatever their names, `known` endpoints were called, and
-    `duration_us` is the time that these took together."""
+    """`total` counts all that match. `duration_us` is the time that all endpoints took together,
+    whatever their names."""
 
     rows: list[EndpointFigures]
     total: int
-    known: int
     duration_us: int
 
 
@@ -101,7 +100,7 @@ class EndpointFinder:
         for service, endpoint_ids in _group(sums).items():
             spreads |= find_spreads(
                 self._connection, self._project_id, endpoint_ids, release_ids,
-                lanes.get(service), self._shown, len(self.sums),
+                lanes.get(service), self._shown,
             )  # fmt: skip
         return [_tell(one, spreads[one.endpoint.id], lanes) for one in sums]
 
@@ -132,7 +131,7 @@ def find_endpoint_page(
     else:
         rows = _take(finder.find_figures(matching, lanes), order, _FIGURE_KEYS[order.sort])
     time = sum(one.duration_us for one in finder.sums)
-    return EndpointPage(rows, len(matching), len(finder.sums), time)
+    return EndpointPage(rows, len(matching), time)
 
 
 def _add_up(endpoints: dict[int, Endpoint], counted: Iterable[Counted]) -> list[EndpointSum]:

@@ -1,24 +1,21 @@
 """How the durations of endpoints were spread, and what changed at their service's last deploy.
 
 The time of the page and the time around the deploy overlap: both are cut into the same pieces, so
-that each histogram is merged once.
+that each histogram is added once.
 """
 
 from collections.abc import Collection, Iterable, Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
-from miniapm.domain.histograms import Buckets, find_percentiles
-from miniapm.domain.ranges import tile
+from miniapm.domain.histogram_sums import count_lanes
+from miniapm.domain.histograms import find_percentiles_of
 from miniapm.domain.spans.comparisons import Change, Window, Windows, compare, find_windows
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.markers import Marker, find_last_live
 from miniapm.storage.releases import Release
-from miniapm.storage.rollups.merging import SHARES, merge_remembered
-from miniapm.storage.rollups.rows import find_histograms
-
-# above one in so many it is quicker to read all endpoints than each by itself
-_FEW = 4
+from miniapm.storage.rollups.merging import SHARES
+from miniapm.storage.rollups.sums import find_sums
 
 
 class Lane(NamedTuple):
@@ -80,25 +77,16 @@ def find_spreads(
     release_ids: Collection[int],
     lane: Lane | None,
     shown: Window,
-    known: int,
 ) -> dict[int, Spread]:
-    """By endpoint; those of one service, whose `lane` is given. `known` is how many endpoints the
-    project has."""
-    wanted = list(endpoint_ids) if len(endpoint_ids) * _FEW < known else [None]
+    """By endpoint; those of one service, whose `lane` is given."""
     found = {endpoint_id: _Sides() for endpoint_id in endpoint_ids}
     lane_ids = lane.release_ids if lane is not None else frozenset()
     for piece in _cut(shown, lane):
-        for part in tile(*piece.time):
-            # merged by part: that of whole hours stays the same for an hour
-            blobs: dict[tuple[int, bool], list[bytes]] = {}
-            for one in wanted:
-                for endpoint_id, release_id, blob in find_histograms(
-                    connection, project_id, one, part
-                ):
-                    if endpoint_id in found and release_id in release_ids:
-                        blobs.setdefault((endpoint_id, release_id in lane_ids), []).append(blob)
-            for (endpoint_id, is_lane), group in blobs.items():
-                found[endpoint_id].add(piece, is_lane, merge_remembered(tuple(group)))
+        for sums in find_sums(connection, project_id, None, *piece.time):
+            for endpoint_id in sums.keys() & found:
+                for release_id, one in sums[endpoint_id].items():
+                    if release_id in release_ids:
+                        found[endpoint_id].add(piece, release_id in lane_ids, one.lanes)
     return {
         endpoint_id: sides.tell(has_lane=lane is not None) for endpoint_id, sides in found.items()
     }
@@ -127,24 +115,18 @@ class _Sides:
     __slots__ = ("after", "before", "shown")
 
     def __init__(self) -> None:
-        self.shown: Buckets = {}
-        self.before: Buckets = {}
-        self.after: Buckets = {}
+        self.shown = self.before = self.after = 0
 
-    def add(self, piece: _Piece, is_lane: bool, buckets: Buckets) -> None:
-        for is_part, whole in (
-            (piece.is_shown, self.shown),
-            (piece.is_before and is_lane, self.before),
-            (piece.is_after and is_lane, self.after),
-        ):
-            if is_part:
-                for bucket, count in buckets.items():
-                    whole[bucket] = whole.get(bucket, 0) + count
+    def add(self, piece: _Piece, is_lane: bool, lanes: int) -> None:
+        if piece.is_shown:
+            self.shown += lanes
+        if piece.is_before and is_lane:
+            self.before += lanes
+        if piece.is_after and is_lane:
+            self.after += lanes
 
     def tell(self, *, has_lane: bool) -> Spread:
-        p50, p95, p99 = (_round(value) for value in find_percentiles(self.shown, SHARES))
-        return Spread(p50, p95, p99, compare(self.before, self.after) if has_lane else None)
-
-
-def _round(value: float | None) -> int | None:
-    return None if value is None else round(value)
+        found = find_percentiles_of(count_lanes(self.shown), SHARES)
+        p50, p95, p99 = (None if value is None else round(value) for value in found)
+        change = compare(count_lanes(self.before), count_lanes(self.after)) if has_lane else None
+        return Spread(p50, p95, p99, change)

@@ -3,10 +3,10 @@
 from collections.abc import Collection
 from typing import NamedTuple
 
-from miniapm.domain.ranges import tile
 from miniapm.exceptions import NotFound
 from miniapm.storage.connection import Connection
 from miniapm.storage.releases import Endpoint, Release
+from miniapm.storage.rollups.sums import each_sum, find_sums
 
 
 class Counted(NamedTuple):
@@ -41,27 +41,18 @@ def get_endpoint(connection: Connection, project_id: int, endpoint_id: int) -> E
 def find_counted(
     connection: Connection, project_id: int, releases: Collection[Release], since: int, until: int
 ) -> list[Counted]:
-    """What `releases` served in since <= t < until; SQLite adds up each tile of it."""
+    """What `releases` served in since <= t < until."""
     known = {release.id for release in releases}
-    found: list[Counted] = []
-    for part in tile(since, until):
-        rows = connection.execute(
-            """/* endpoints.count_calls */ select endpoint_id, release_id, sum(count), sum(failed),
-                sum(duration_us)
-            from rollups
-            where project_id = :project_id and resolution = :resolution
-                and endpoint_id in (select id from endpoints where project_id = :project_id)
-                and started_at >= :since and started_at < :until
-            group by endpoint_id, release_id""",
-            {
-                "project_id": project_id,
-                "resolution": part.resolution,
-                "since": part.begin,
-                "until": part.end,
-            },
-        )
-        found += [Counted(*row) for row in rows if row[1] in known]
-    return found
+    found: dict[tuple[int, int], list[int]] = {}
+    for endpoint_id, release_id, one in each_sum(
+        find_sums(connection, project_id, None, since, until)
+    ):
+        if release_id in known:
+            counted = found.setdefault((endpoint_id, release_id), [0, 0, 0])
+            counted[0] += one.count
+            counted[1] += one.failed
+            counted[2] += one.duration_us
+    return [Counted(*key, *counted) for key, counted in found.items()]
 
 
 def get_endpoint_times(connection: Connection, project_id: int, endpoint_id: int) -> EndpointTimes:

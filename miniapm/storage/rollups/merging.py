@@ -1,23 +1,19 @@
 """Adding up rows of rollups. This is the hot loop of every page with figures on it."""
 
 from collections.abc import Sequence
-from functools import lru_cache
+from typing import Any
 
-from miniapm.domain.histogram_sums import add_up, merge_encoded
-from miniapm.domain.histograms import Buckets, find_percentiles_of
-
-# what is merged once is remembered by what went into it: closed times stay what they are, and late
-# telemetry makes other bytes; some megabytes at most
-_REMEMBERED = 4096
+from miniapm.domain.histogram_sums import count_lanes, to_lanes
+from miniapm.domain.histograms import find_percentiles_of
 
 SHARES = (0.5, 0.95, 0.99)
 
 
 class Sum:
-    """What some rows of rollups come to; times in µs."""
+    """What some rows of rollups come to; times in µs, `lanes` are the histogram's."""
 
     __slots__ = (
-        "count", "database_us", "duration_us", "failed", "failed_id", "histograms", "http_us",
+        "count", "database_us", "duration_us", "failed", "failed_id", "http_us", "lanes",
         "slow_id", "slow_us",
     )  # fmt: skip
 
@@ -27,20 +23,36 @@ class Sum:
         self.slow_us = -1
         self.slow_id: int | None = None
         self.failed_id: int | None = None
-        self.histograms: list[bytes] = []
+        self.lanes = 0
+
+    def add_row(self, row: Any) -> None:
+        """Adds a row of `find_rows`."""
+        _, _, _, count, failed, duration, database, http, slow_us, slow_id, failed_id, blob = row
+        self.count += count
+        self.failed += failed
+        self.duration_us += duration
+        self.database_us += database
+        self.http_us += http
+        if slow_us > self.slow_us:
+            self.slow_us, self.slow_id = slow_us, slow_id
+        if failed_id is not None:
+            self.failed_id = max(failed_id, self.failed_id or 0)
+        self.lanes += to_lanes(blob)
+
+    def add(self, other: "Sum") -> None:
+        """Adds another sum."""
+        self.count += other.count
+        self.failed += other.failed
+        self.duration_us += other.duration_us
+        self.database_us += other.database_us
+        self.http_us += other.http_us
+        if other.slow_us > self.slow_us:
+            self.slow_us, self.slow_id = other.slow_us, other.slow_id
+        if other.failed_id is not None:
+            self.failed_id = max(other.failed_id, self.failed_id or 0)
+        self.lanes += other.lanes
 
     def find_percentiles(self) -> Sequence[int | None]:
         """p50, p95 and p99."""
-        return _find_percentiles(tuple(self.histograms))
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def _find_percentiles(blobs: tuple[bytes, ...]) -> Sequence[int | None]:
-    found = find_percentiles_of(add_up(blobs), SHARES)
-    return tuple(None if value is None else round(value) for value in found)
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def merge_remembered(blobs: tuple[bytes, ...]) -> Buckets:
-    """The sum of stored histograms; not to be changed, for the next who asks has the same one."""
-    return merge_encoded(blobs)
+        found = find_percentiles_of(count_lanes(self.lanes), SHARES)
+        return [None if value is None else round(value) for value in found]

@@ -1,10 +1,9 @@
-"""The rows of rollups: reading those of one tile of time, and adding them up."""
+"""The rows of rollups: reading those of one tile of time."""
 
 from typing import Any
 
 from miniapm.domain.ranges import Tile
 from miniapm.storage.connection import Connection
-from miniapm.storage.rollups.merging import Sum
 
 
 def find_rows(connection: Connection, project_id: int, endpoint_id: int | None, part: Tile) -> Any:
@@ -13,20 +12,6 @@ def find_rows(connection: Connection, project_id: int, endpoint_id: int | None, 
     return connection.execute(
         f"""/* rollups.find */ select endpoint_id, release_id, started_at, count, failed,
             duration_us, database_us, http_us, slow_us, slow_id, failed_id, histogram
-        from rollups
-        where project_id = :project_id and resolution = :resolution
-            and endpoint_id {which_endpoint(endpoint_id)}
-            and started_at >= :since and started_at < :until""",
-        bind_tile(project_id, part, endpoint_id),
-    )
-
-
-def find_histograms(
-    connection: Connection, project_id: int, endpoint_id: int | None, part: Tile
-) -> Any:
-    """As `find_rows`, but of (endpoint, release, histogram) alone."""
-    return connection.execute(
-        f"""/* rollups.find_histograms */ select endpoint_id, release_id, histogram
         from rollups
         where project_id = :project_id and resolution = :resolution
             and endpoint_id {which_endpoint(endpoint_id)}
@@ -52,21 +37,3 @@ def bind_tile(project_id: int, part: Tile, endpoint_id: int | None = None) -> di
         "until": part.end,
         "endpoint_id": endpoint_id,
     }
-
-
-def add_row(sums: dict[int, Sum], key: int, row: Any) -> None:
-    """Adds a row of `find_rows` to the sum of `key`."""
-    total = sums.get(key)
-    if total is None:
-        total = sums[key] = Sum()
-    _, _, _, count, failed, duration, database, http, slow_us, slow_id, failed_id, blob = row
-    total.count += count
-    total.failed += failed
-    total.duration_us += duration
-    total.database_us += database
-    total.http_us += http
-    if slow_us > total.slow_us:
-        total.slow_us, total.slow_id = slow_us, slow_id
-    if failed_id is not None:
-        total.failed_id = max(failed_id, total.failed_id or 0)
-    total.histograms.append(blob)

@@ -3,7 +3,7 @@
 `release_ids` narrows to what these releases served; None is all of a project.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from itertools import pairwise
 from typing import Any
 
@@ -15,7 +15,8 @@ from miniapm.domain.spans.values import ALL_ENDPOINTS
 from miniapm.storage.connection import Connection
 from miniapm.storage.releases import find_release_ids
 from miniapm.storage.rollups.merging import Sum
-from miniapm.storage.rollups.rows import add_row, bind_tile, find_rows, which_endpoint
+from miniapm.storage.rollups.rows import bind_tile, find_rows, which_endpoint
+from miniapm.storage.rollups.steps import find_steps
 
 SILENCE_US = 15 * MINUTE
 """After so long without anything a service no longer counts as sending."""
@@ -53,20 +54,35 @@ def find_series(
     A step without requests is no gap when the service was sending: when it served another endpoint
     in it, or when what it sent before and after lies less than SILENCE_US (or three steps) apart.
     """
-    sums: dict[int, Sum] = {}
-    for row in find_rows(
-        connection,
-        project_id,
-        endpoint_id,
-        Tile(time_range.resolution_minutes, time_range.since, time_range.until),
-    ):
-        if release_ids is None or row[1] in release_ids:
-            add_row(sums, _step_of(row[2], time_range), row)
-    heard = set(sums)
+    found = _find_points(connection, project_id, endpoint_id, release_ids, time_range)
+    points = {at: found[at] for at in time_range.starts if at in found}
+    heard = set(points)
     if endpoint_id != ALL_ENDPOINTS:
         heard |= _find_heard(connection, project_id, endpoint_id, release_ids, time_range)
     sending = _fill_silences(heard, time_range)
-    return [_to_point(at, sums.get(at), at in sending) for at in time_range.starts]
+    return [points.get(at) or Point(at, is_gap=at not in sending) for at in time_range.starts]
+
+
+def _find_points(
+    connection: Connection,
+    project_id: int,
+    endpoint_id: int,
+    release_ids: Collection[int] | None,
+    time_range: TimeRange,
+) -> dict[int, Point]:
+    """The steps that served anything, by their begins; and some around them."""
+
+    def read(begin: int, end: int) -> dict[int, Point]:
+        sums: dict[int, Sum] = {}
+        for row in find_rows(
+            connection, project_id, endpoint_id, Tile(time_range.resolution_minutes, begin, end)
+        ):
+            if release_ids is None or row[1] in release_ids:
+                sums.setdefault(_step_of(row[2], time_range), Sum()).add_row(row)
+        return {at: _to_point(at, total) for at, total in sums.items()}
+
+    key = "points", endpoint_id, release_ids
+    return find_steps(connection, project_id, key, time_range, read)
 
 
 def find_sparklines(
@@ -74,22 +90,26 @@ def find_sparklines(
     project_id: int,
     release_ids: Collection[int] | None,
     time_range: TimeRange,
-    endpoint_id: int | None = None,
+    endpoint_ids: Collection[int],
 ) -> dict[int, list[int]]:
-    """Requests by endpoint (all, or only `endpoint_id`) over time, in about 30 steps; reads the
-    count columns only."""
+    """Requests by endpoint over time, in about 30 steps, of those of `endpoint_ids` that had any;
+    reads the count columns only."""
     steps = time_range.coarser(_SPARKLINE_POINTS)
-    rows = connection.execute(
-        f"""/* rollups.find_sparklines */ select endpoint_id, started_at, release_id, count
-        from rollups
-        where project_id = :project_id and resolution = :resolution
-            and endpoint_id {which_endpoint(endpoint_id)}
-            and started_at >= :since and started_at < :until""",
-        bind_tile(
-            project_id, Tile(steps.resolution_minutes, steps.since, steps.until), endpoint_id
-        ),
-    )
-    return _count_steps(rows, 0, release_ids, steps)
+
+    def read(begin: int, end: int) -> dict[int, dict[int, int]]:
+        found: dict[int, dict[int, int]] = {}
+        for endpoint_id, at, release_id, count in _find_counts(
+            connection, project_id, None, Tile(steps.resolution_minutes, begin, end)
+        ):
+            if release_ids is None or release_id in release_ids:
+                counts = found.setdefault(_step_of(at, steps), {})
+                counts[endpoint_id] = counts.get(endpoint_id, 0) + count
+        return found
+
+    by_step = find_steps(connection, project_id, ("counts", release_ids), steps, read)
+    by_step_shown = [by_step.get(at, {}) for at in steps.starts]
+    lines = ((one, [counts.get(one, 0) for counts in by_step_shown]) for one in endpoint_ids)
+    return {one: counts for one, counts in lines if any(counts)}
 
 
 def find_release_shares(
@@ -97,32 +117,29 @@ def find_release_shares(
 ) -> dict[int, list[int]]:
     """Requests by release of a service and env, for each step of `time_range`."""
     releases = find_release_ids(connection, project_id, env, service)
-    rows = connection.execute(
-        """/* rollups.find_shares */ select endpoint_id, started_at, release_id, count
+    steps = Tile(time_range.resolution_minutes, time_range.since, time_range.until)
+    found: dict[int, list[int]] = {}
+    length = len(time_range.starts)
+    for _, at, release_id, count in _find_counts(connection, project_id, ALL_ENDPOINTS, steps):
+        if releases is None or release_id in releases:
+            counts = found.setdefault(release_id, [0] * length)
+            counts[(at - time_range.since) // time_range.step_us] += count
+    return found
+
+
+def _find_counts(
+    connection: Connection, project_id: int, endpoint_id: int | None, part: Tile
+) -> Iterable[Any]:
+    """Rows of (endpoint, started_at, release, count); all endpoints but ALL_ENDPOINTS where none is
+    named."""
+    return connection.execute(
+        f"""/* rollups.find_counts */ select endpoint_id, started_at, release_id, count
         from rollups
         where project_id = :project_id and resolution = :resolution
-            and endpoint_id = :endpoint_id and started_at >= :since and started_at < :until""",
-        bind_tile(
-            project_id,
-            Tile(time_range.resolution_minutes, time_range.since, time_range.until),
-            ALL_ENDPOINTS,
-        ),
+            and endpoint_id {which_endpoint(endpoint_id)}
+            and started_at >= :since and started_at < :until""",
+        bind_tile(project_id, part, endpoint_id),
     )
-    return _count_steps(rows, 2, releases, time_range)
-
-
-def _count_steps(
-    rows: Any, key: int, release_ids: Collection[int] | None, steps: TimeRange
-) -> dict[int, list[int]]:
-    found: dict[int, list[int]] = {}
-    length = len(steps.starts)
-    for row in rows:
-        if release_ids is None or row[2] in release_ids:
-            counts = found.get(row[key])
-            if counts is None:
-                counts = found[row[key]] = [0] * length
-            counts[(row[1] - steps.since) // steps.step_us] += row[3]
-    return found
 
 
 def _find_heard(
@@ -172,9 +189,7 @@ def _fill_silences(heard: set[int], time_range: TimeRange) -> set[int]:
     return sending
 
 
-def _to_point(at: int, total: Sum | None, is_sending: bool) -> Point:
-    if total is None:
-        return Point(at, is_gap=not is_sending)
+def _to_point(at: int, total: Sum) -> Point:
     p50, p95, p99 = total.find_percentiles()
     return Point(
         at, total.count, total.failed, total.duration_us, total.database_us, total.http_us,

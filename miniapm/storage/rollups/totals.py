@@ -3,20 +3,17 @@
 `release_ids` narrows to what these releases served; None is all of a project.
 """
 
-from collections.abc import Collection, Iterator
-from typing import Any
+from collections.abc import Collection
 
 import msgspec
 
-from miniapm.domain.histogram_sums import merge_encoded
+from miniapm.domain.histogram_sums import to_buckets
 from miniapm.domain.histograms import Buckets
-from miniapm.domain.ranges import tile
 from miniapm.storage.connection import Connection
 from miniapm.storage.rollups.merging import Sum
-from miniapm.storage.rollups.rows import add_row, bind_tile, find_rows
+from miniapm.storage.rollups.sums import add_up_endpoints, each_sum, find_sums
 
 FEW_REQUESTS = 5
-_ENDPOINT, _RELEASE = 0, 1
 
 
 class Totals(msgspec.Struct, frozen=True):
@@ -47,10 +44,8 @@ def find_totals(
 
     All endpoints but ALL_ENDPOINTS, or only `endpoint_id`, which may be that.
     """
-    rows = _find_rows(connection, project_id, release_ids, since, until, endpoint_id)
-    sums: dict[int, Sum] = {}
-    for row in rows:
-        add_row(sums, row[_ENDPOINT], row)
+    found = find_sums(connection, project_id, endpoint_id, since, until)
+    sums = add_up_endpoints(found, release_ids)
     return {key: _to_totals(key, total) for key, total in sums.items()}
 
 
@@ -63,26 +58,12 @@ def find_release_totals(
     endpoint_id: int,
 ) -> dict[int, Totals]:
     """What `find_totals` gives of one endpoint, by release."""
-    rows = _find_rows(connection, project_id, release_ids, since, until, endpoint_id)
-    sums: dict[int, Sum] = {}
-    for row in rows:
-        add_row(sums, row[_RELEASE], row)
-    return {key: _to_totals(endpoint_id, total) for key, total in sums.items()}
-
-
-def _find_rows(
-    connection: Connection,
-    project_id: int,
-    release_ids: Collection[int] | None,
-    since: int,
-    until: int,
-    endpoint_id: int | None,
-) -> Iterator[Any]:
-    """The rows of `find_rows` that together cover since <= t < until, of these releases."""
-    for part in tile(since, until):
-        for row in find_rows(connection, project_id, endpoint_id, part):
-            if release_ids is None or row[_RELEASE] in release_ids:
-                yield row
+    totals: dict[int, Sum] = {}
+    for sums in find_sums(connection, project_id, endpoint_id, since, until):
+        for release_id, one in sums.get(endpoint_id, {}).items():
+            if release_ids is None or release_id in release_ids:
+                totals.setdefault(release_id, Sum()).add(one)
+    return {key: _to_totals(endpoint_id, total) for key, total in totals.items()}
 
 
 def find_slowest(
@@ -96,34 +77,25 @@ def find_slowest(
     """At most `limit` endpoints, the highest p95 first; those with a few requests come last, since
     their p95 says little.
 
-    Only those with the highest means are looked at closely: reading all histograms takes longer
+    Only those with the highest means are looked at closely: adding up all histograms takes longer
     with every endpoint there is.
     """
+    found = find_sums(connection, project_id, None, since, until)
     sums: dict[int, tuple[int, int]] = {}
-    for part in tile(since, until):
-        for endpoint_id, release_id, count, duration_us in connection.execute(
-            """/* rollups.sum */ select endpoint_id, release_id, sum(count), sum(duration_us)
-            from rollups
-            where project_id = :project_id and resolution = :resolution
-                and endpoint_id in (select id from endpoints where project_id = :project_id)
-                and started_at >= :since and started_at < :until
-            group by endpoint_id, release_id""",
-            bind_tile(project_id, part),
-        ):
-            if release_ids is None or release_id in release_ids:
-                count_before, duration_before = sums.get(endpoint_id, (0, 0))
-                sums[endpoint_id] = count_before + count, duration_before + duration_us
+    for endpoint_id, release_id, one in each_sum(found):
+        if release_ids is None or release_id in release_ids:
+            count, duration_us = sums.get(endpoint_id, (0, 0))
+            sums[endpoint_id] = count + one.count, duration_us + one.duration_us
 
     def mean(endpoint_id: int) -> tuple[bool, float]:
         count, duration_us = sums[endpoint_id]
         return count >= FEW_REQUESTS, duration_us / count
 
-    found: list[Totals] = []
-    for endpoint_id in sorted(sums, key=mean, reverse=True)[: 2 * limit]:
-        one = find_totals(connection, project_id, release_ids, since, until, endpoint_id)
-        found += one.values()
-    found.sort(key=lambda totals: (totals.count >= FEW_REQUESTS, totals.p95_us), reverse=True)
-    return found[:limit]
+    closely = sorted(sums, key=mean, reverse=True)[: 2 * limit]
+    added = add_up_endpoints(found, release_ids, closely)
+    totals = [_to_totals(key, one) for key, one in added.items()]
+    totals.sort(key=lambda totals: (totals.count >= FEW_REQUESTS, totals.p95_us), reverse=True)
+    return totals[:limit]
 
 
 def find_histogram(
@@ -135,8 +107,8 @@ def find_histogram(
     until: int,
 ) -> Buckets:
     """How the durations of an endpoint were spread in since <= t < until."""
-    rows = _find_rows(connection, project_id, release_ids, since, until, endpoint_id)
-    return merge_encoded([row[-1] for row in rows])
+    found = find_sums(connection, project_id, endpoint_id, since, until)
+    return to_buckets(sum(one.lanes for one in add_up_endpoints(found, release_ids).values()))
 
 
 def _to_totals(endpoint_id: int, total: Sum) -> Totals:

@@ -29,8 +29,6 @@ from miniapm.web.render import render
 from miniapm.web.sparklines import draw_sparkline
 from miniapm.web.times import tell_duration
 
-# above so many it is quicker to read the lines of all endpoints than those of each row
-_FEW = 4
 SLIGHT_US = 5000
 """A change of less is told, but not made much of."""
 _MINUS = "\N{MINUS SIGN}"
@@ -126,9 +124,7 @@ def _find(
     )
     releases = find_release_ids(connection, project_id, env, service)
     shown = [row.endpoint.id for row in page.rows]
-    sparklines: dict[int, list[int]] = {}
-    for one in shown if len(shown) * _FEW < page.known else [None]:
-        sparklines |= find_sparklines(connection, project_id, releases, time_range, one)
+    sparklines = find_sparklines(connection, project_id, releases, time_range, shown)
     return Found(
         page=page,
         sparklines={key: _leave_out_begun(c, time_range, now) for key, c in sparklines.items()},
