@@ -45,3 +45,13 @@ def parse_id(text: str) -> int | None:
         return None
     value = int(text)
     return value if 0 < value <= MAX_ID else None
+
+
+def first_id_at(instant: int) -> int:
+    """The least id that can be made at `instant` (µs) or later."""
+    return max(instant // 1000 - _EPOCH_MS, 0) << _LOW_BITS
+
+
+def made_at(made_id: int) -> int:
+    """When an id was made, to the millisecond (µs)."""
+    return ((made_id >> _LOW_BITS) + _EPOCH_MS) * 1000
