@@ -21,6 +21,7 @@ from miniapm.domain.ids import IdMaker
 from miniapm.domain.scrubbing import make_scrubber
 from miniapm.exceptions import Unavailable
 from miniapm.jobs import Job, Supervisor
+from miniapm.posting import make_post
 from miniapm.storage.budget import ByteBudget
 from miniapm.storage.connection import Connection
 from miniapm.storage.database import Database, open_database
@@ -35,10 +36,12 @@ from miniapm.storage.observed.watch import LOOK_SECONDS as LOOK_AT_RELEASES_SECO
 from miniapm.storage.observed.watch import ReleaseWatch
 from miniapm.storage.projects import Project, find_projects, insert_project
 from miniapm.storage.retention.job import RetentionJob
-from miniapm.storage.server_lock import write_server_address
+from miniapm.storage.server_lock import find_server_address, write_server_address
 from miniapm.storage.sessions import delete_expired_sessions
 from miniapm.storage.spans.names import NameCaps
 from miniapm.storage.spans.training import DictionaryTraining
+from miniapm.storage.webhooks.job import LOOK_SECONDS as TELL_SECONDS
+from miniapm.storage.webhooks.job import WebhookJob
 from miniapm.web.context import Context
 from miniapm.web.ingest.calls import QuickAnswer
 from miniapm.web.keyring import Keyring
@@ -143,6 +146,19 @@ def list_jobs(context: Context) -> list[Job]:
     releases = ReleaseWatch(database, clock, context.make_id, context.config.deploys.observe)
     training = DictionaryTraining(database, clock)
     impact = make_impact_watch(context)
+    webhooks = WebhookJob(
+        database,
+        clock,
+        context.make_id,
+        post=make_post(allow_private=context.config.webhooks.allow_private),
+        scrubber=context.scrubber,
+        per_hour=context.config.webhooks.per_hour,
+        find_address=lambda: (
+            context.config.server.public_url
+            or find_server_address(database.path)
+            or context.config.address
+        ),
+    )
     retention = RetentionJob(database, clock, context.config.lifetimes)
     return [
         Job("refresh keys", 0.5, context.keyring.refresh),
@@ -151,6 +167,7 @@ def list_jobs(context: Context) -> list[Job]:
         Job("look at releases", LOOK_AT_RELEASES_SECONDS, releases.look),
         Job("judge deploys", JUDGE_SECONDS, impact.look),
         Job("train dictionaries", 10.0, training.run),
+        Job("tell webhooks", TELL_SECONDS, webhooks.run),
         Job("retention", 60.0, retention.run),
         Job("note jobs", 60.0, note_jobs),
         Job("time out deploys", min(30.0, timeout / 1_000_000 / 2), end_overdue),
@@ -190,7 +207,7 @@ async def run_server(
 
     Unavailable when the port or the database cannot be had.
     """
-    listener = _listen(config.server.host, config.server.port)
+    listener = listen(config.server.host, config.server.port)
     with listener:
         async with open_context(config, clock) as context:
             site = create_app(context)
@@ -273,7 +290,8 @@ def _name_caps(config: Config) -> NameCaps:
     return NameCaps(limits.services, limits.releases_per_service, limits.endpoints_per_service)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket at an address; Unavailable when it cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -32,6 +32,7 @@ _COLUMNS = {
     "service": "SERVICE",
     "status": "STATUS",
     "kind": "KIND",
+    "verdict": "VERDICT",
     "version": "VERSION",
     "git_sha": "SHA",
     "deployer": "DEPLOYER",

@@ -29,6 +29,7 @@ from miniapm.storage.once import read_once
 from miniapm.storage.projects import Project, find_projects, get_known_project
 from miniapm.storage.server_lock import find_server_address, is_served
 from miniapm.storage.spans.names import NameCaps
+from miniapm.storage.webhooks.doctor import examine_webhooks
 
 _SECONDS = 2.0
 
@@ -82,6 +83,8 @@ def _examine(
         findings += examine_telemetry(connection, project, caps, now)
         findings += examine_releases(connection, project, now)
         findings += examine_refusals(connection, project, now, _settings_url(address, project))
+        page = f"{_settings_url(address, project)}/webhooks"
+        findings += examine_webhooks(connection, project, page)
     # every project's settings show an admin the calls that are nobody's
     page = _settings_url(address, chosen[0]) if chosen else address
     return findings + examine_unknown_keys(connection, now, page)

@@ -140,7 +140,28 @@ class Impact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             description="Durations that moved by less than so many milliseconds are not called "
             "slower or faster",
         ),
-    ] = 5.0
+    ] = 1.0
+
+
+class Webhooks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is told to outgoing webhooks."""
+
+    per_hour: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=200,
+            description="Most messages of an hour to each webhook, half of them for new errors; "
+            "what is above is summed up in one",
+        ),
+    ] = 60
+    allow_private: Annotated[
+        bool,
+        Meta(
+            description="Whether webhooks may lead to this machine and to private networks: "
+            "whoever makes one can then reach what is there"
+        ),
+    ] = False
 
 
 class Privacy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -177,6 +198,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retention: Retention = msgspec.field(default_factory=Retention)
     deploys: Deploys = msgspec.field(default_factory=Deploys)
     impact: Impact = msgspec.field(default_factory=Impact)
+    webhooks: Webhooks = msgspec.field(default_factory=Webhooks)
     privacy: Privacy = msgspec.field(default_factory=Privacy)
     log: Log = msgspec.field(default_factory=Log)
 

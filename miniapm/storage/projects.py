@@ -26,6 +26,11 @@ _OWNED = (
     "error_recent",
     "error_groups",
     "span_dictionaries",
+    "webhook_held",
+    "webhook_deliveries",
+    "webhook_seen",
+    "webhooks",
+    "badges",
     "memberships",
     "keys",
 )

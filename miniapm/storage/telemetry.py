@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from miniapm.clock import MINUTE, Clock
 from miniapm.domain.errors.values import Occurrence
 from miniapm.domain.ids import IdMaker
-from miniapm.domain.rollups import OpenRollups
+from miniapm.domain.rollups import OpenRollups, Rollups
 from miniapm.domain.spans.compression import Compress, Dictionary, compress_plain
 from miniapm.domain.spans.early_calls import EarlyCallsMemory
 from miniapm.domain.spans.ids import BatchIds, to_batch_id
@@ -139,6 +139,15 @@ class TelemetryStore:
         return record_occurrences(
             connection, self.ids, project_id, occurrences, self._make_id, self._clock()
         )
+
+    def add_minutes(self, minutes: Rollups) -> None:
+        """Counts requests of which nothing else is kept, with the next flush."""
+        known = self._open.minutes
+        for key, rollup in minutes.items():
+            if key in known:
+                known[key].merge(rollup)
+            else:
+                known[key] = rollup
 
     def flush(self, connection: Connection) -> int:
         """Brings the stored rollups up to date; gives how many rows that took."""

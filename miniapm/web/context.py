@@ -4,7 +4,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Protocol
 
-from miniapm.clock import Clock
+from miniapm.clock import HOUR, Clock
 from miniapm.config import Config
 from miniapm.domain.ids import IdMaker
 from miniapm.domain.scrubbing import Scrubber
@@ -43,3 +43,8 @@ class Context:
     digester: Executor
     large_digester: Executor
     scrubber: Scrubber
+
+    @property
+    def judged_since(self) -> int:
+        """Deploys of before (µs) are not judged any more: the minutes around them are gone."""
+        return self.clock() - self.config.lifetimes.minutes + HOUR

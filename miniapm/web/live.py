@@ -1,4 +1,4 @@
-"""What turns pages live: tells listeners of a project that its deploys changed.
+"""What turns pages live: tells listeners of a project that its deploys, or their verdicts, changed.
 
 One look at the database per project and half second, however many listen; so changes by the command
 line are seen as well as the server's own.
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from miniapm.storage.database import Database
-from miniapm.storage.deploys.find import find_latest_change
+from miniapm.storage.impact.shown import find_newest_change
 
 LOOK_SECONDS = 0.5
 MAX_LISTENERS = 500
@@ -17,7 +17,8 @@ HEARTBEAT_SECONDS = 15.0
 
 
 class Listener:
-    """One page that listens. `seen` is the newest change that it knows; None: whatever is there."""
+    """One page, or program, that listens. `seen` is the newest change that it knows; None:
+    whatever is there."""
 
     def __init__(self, seen: int | None) -> None:
         self._seen = seen
@@ -67,6 +68,11 @@ class LiveFeed:
     def is_full(self) -> bool:
         return self.count >= self.max_listeners
 
+    @property
+    def is_half_full(self) -> bool:
+        """Programs that wait leave the other half to pages."""
+        return self.count >= self.max_listeners // 2
+
     @contextmanager
     def listen(self, project_id: int, seen: int | None = None) -> Iterator[Listener]:
         """A listener for as long as the block lasts; it hears of what is newer than `seen`."""
@@ -84,7 +90,7 @@ class LiveFeed:
     async def look(self) -> None:
         """Tells the listeners of every project what its newest change is."""
         for project_id in list(self._listeners):
-            latest = await self._database.read(find_latest_change, project_id)
+            latest = await self._database.read(find_newest_change, project_id)
             for listener in self._listeners.get(project_id, set()):
                 listener.tell(latest)
 

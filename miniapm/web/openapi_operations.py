@@ -16,6 +16,8 @@ from miniapm.web import health
 from miniapm.web.api import deploys as api_deploys
 from miniapm.web.api import endpoints as api_endpoints
 from miniapm.web.api import errors as api_errors
+from miniapm.web.api import impact as api_impact
+from miniapm.web.api import key as api_key
 from miniapm.web.api import openapi as api_openapi
 from miniapm.web.api import traces as api_traces
 from miniapm.web.api.deploy_bodies import (
@@ -27,6 +29,7 @@ from miniapm.web.api.deploy_bodies import (
 )
 from miniapm.web.api.endpoint_bodies import EndpointList, EndpointQuery
 from miniapm.web.api.error_bodies import ErrorList, ErrorPatch, ErrorQuery, WholeErrorGroupBody
+from miniapm.web.api.impact_bodies import ImpactBody, ImpactQuery, ReviewPayload
 from miniapm.web.api.trace_bodies import TraceList, TraceQuery
 from miniapm.web.api.whole_trace_bodies import WholeTraceBody
 from miniapm.web.ingest import deploys as ingest_deploys
@@ -69,10 +72,13 @@ OPERATIONS: Mapping[Callable[..., Any], Operation] = {
     api_deploys.unhide_deploy: Operation({200: DeployWithCommitsBody}),
     api_deploys.list_changes: Operation({200: ChangeList}),
     api_deploys.undo_deploy_change: Operation({200: DeployWithCommitsBody}, body=UndoPayload),
+    api_impact.show_impact: Operation({200: ImpactBody}, query=ImpactQuery),
+    api_impact.review_impact: Operation({200: ImpactBody}, body=ReviewPayload),
     api_endpoints.list_endpoints: Operation({200: EndpointList}, query=EndpointQuery),
     api_errors.list_errors: Operation({200: ErrorList}, query=ErrorQuery),
     api_errors.show_error: Operation({200: WholeErrorGroupBody}),
     api_errors.patch_error: Operation({200: WholeErrorGroupBody}, body=ErrorPatch),
+    api_key.show_key: Operation({200: api_key.KeyBody}),
     api_openapi.get_document: Operation({200: "application/json"}),
     api_traces.list_traces: Operation({200: TraceList}, query=TraceQuery),
     api_traces.show_trace: Operation({200: WholeTraceBody}),

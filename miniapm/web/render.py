@@ -18,6 +18,7 @@ from miniapm.web.assets import asset_url
 from miniapm.web.auth import Caller
 from miniapm.web.filters import kept_query
 from miniapm.web.time_zone import Zone, find_zone
+from miniapm.web.verdicts import tell_mark
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -51,6 +52,7 @@ def make_environment() -> Environment:
     environment.filters["moment"] = _moment
     environment.filters["duration"] = times.tell_duration
     environment.filters["weblink"] = weblink
+    environment.filters["mark"] = tell_mark
     environment.globals["asset"] = asset_url
     return environment
 

@@ -17,10 +17,13 @@ from miniapm.domain.keys import (
 from miniapm.web.api import deploys as api_deploys
 from miniapm.web.api import endpoints as api_endpoints
 from miniapm.web.api import errors as api_errors
+from miniapm.web.api import impact as api_impact
+from miniapm.web.api import key as api_key
 from miniapm.web.api import traces as api_traces
 from miniapm.web.api.openapi import get_document
 from miniapm.web.assets import get_asset
 from miniapm.web.auth import PUBLIC, Access, Caller
+from miniapm.web.badge import get_badge
 from miniapm.web.health import get_health, get_readiness
 from miniapm.web.ingest.calls import ErrorAnswer, Handler, QuickWay
 from miniapm.web.ingest.deploys import (
@@ -36,7 +39,16 @@ from miniapm.web.ingest.otlp import explain_as_status
 from miniapm.web.ingest.quick import take_deploy
 from miniapm.web.ingest.requests import post_requests
 from miniapm.web.ingest.traces import post_traces
-from miniapm.web.pages import account, deploy_actions, login, overview, projects, settings, timeline
+from miniapm.web.pages import (
+    account,
+    deploy_actions,
+    login,
+    overview,
+    projects,
+    settings,
+    settings_webhooks,
+    timeline,
+)
 from miniapm.web.pages.deploy import get_deploy_page
 from miniapm.web.pages.endpoint import get_endpoint_page
 from miniapm.web.pages.endpoints import get_endpoints
@@ -62,18 +74,21 @@ class IngestRoute(NamedTuple):
 
 
 class Route(NamedTuple):
-    """A page or an API address. A GET answers HEAD as well."""
+    """A page or an API address. A GET answers HEAD as well. One that `may_wait` for something to
+    happen does not hold up senders meanwhile."""
 
     method: str
     path: str
     endpoint: Endpoint
     access: Access
+    may_wait: bool = False
 
 
 VIEWER = Access(role="viewer")
 MEMBER = Access(role="member")
 ADMIN = Access(role="admin")
 
+KEYS_OF_DEPLOYS = Access((READ, DEPLOYS_WRITE, DEPLOYS_ADMIN))
 READ_DEPLOYS = Access((READ, DEPLOYS_WRITE, DEPLOYS_ADMIN), "viewer")
 PATCH_DEPLOYS = Access((DEPLOYS_WRITE, DEPLOYS_ADMIN), "member")
 CORRECT_DEPLOYS = Access((DEPLOYS_ADMIN,), "member")
@@ -96,6 +111,7 @@ INGEST_ROUTES = (
 
 ROUTES = (
     Route("GET", "/api/v1/openapi.json", get_document, PUBLIC),
+    Route("GET", "/api/v1/key", api_key.show_key, KEYS_OF_DEPLOYS),
     Route("GET", "/api/v1/deploys", api_deploys.list_deploys, READ_DEPLOYS),
     Route("GET", "/api/v1/deploys/{id}", api_deploys.show_deploy, READ_DEPLOYS),
     Route("PATCH", "/api/v1/deploys/{id}", api_deploys.patch_deploy, PATCH_DEPLOYS),
@@ -103,6 +119,8 @@ ROUTES = (
     Route("POST", "/api/v1/deploys/{id}/restore", api_deploys.unhide_deploy, CORRECT_DEPLOYS),
     Route("GET", "/api/v1/deploys/{id}/changes", api_deploys.list_changes, READ_DEPLOYS),
     Route("POST", "/api/v1/deploys/{id}/undo", api_deploys.undo_deploy_change, CORRECT_DEPLOYS),
+    Route("GET", "/api/v1/deploys/{id}/impact", api_impact.show_impact, READ_DEPLOYS, True),
+    Route("POST", "/api/v1/deploys/{id}/review", api_impact.review_impact, CORRECT_DEPLOYS),
     Route("GET", "/api/v1/endpoints", api_endpoints.list_endpoints, READ_TELEMETRY),
     Route("GET", "/api/v1/errors", api_errors.list_errors, READ_TELEMETRY),
     Route("GET", "/api/v1/errors/{id}", api_errors.show_error, READ_TELEMETRY),
@@ -127,6 +145,19 @@ ROUTES = (
     Route("POST", "/p/{slug}/settings/keys", settings.post_key, ADMIN),
     Route("POST", "/p/{slug}/settings/keys/{key_id}/rotate", settings.post_rotation, ADMIN),
     Route("POST", "/p/{slug}/settings/keys/{key_id}/revoke", settings.post_revocation, ADMIN),
+    Route("GET", "/p/{slug}/settings/webhooks", settings_webhooks.get_telling, VIEWER),
+    Route("POST", "/p/{slug}/settings/webhooks", settings_webhooks.post_webhook, ADMIN),
+    Route(
+        "POST", "/p/{slug}/settings/webhooks/{webhook_id}/test", settings_webhooks.post_test, ADMIN
+    ),
+    Route(
+        "POST",
+        "/p/{slug}/settings/webhooks/{webhook_id}/delete",
+        settings_webhooks.post_deletion,
+        ADMIN,
+    ),
+    Route("POST", "/p/{slug}/settings/badges", settings_webhooks.post_badge, ADMIN),
+    Route("GET", "/badge/{name}", get_badge, PUBLIC),
     Route("GET", "/static/{name}", get_asset, PUBLIC),
     Route("GET", "/time-zone", get_time_zone, PUBLIC),
     Route("POST", "/time-zone", post_time_zone, PUBLIC),
@@ -144,4 +175,5 @@ ROUTES = (
     Route("POST", "/p/{slug}/deploys/{id}/hide", deploy_actions.post_hide, MEMBER),
     Route("POST", "/p/{slug}/deploys/{id}/restore", deploy_actions.post_restore, MEMBER),
     Route("POST", "/p/{slug}/deploys/{id}/undo", deploy_actions.post_undo, MEMBER),
+    Route("POST", "/p/{slug}/deploys/{id}/review", deploy_actions.post_review, MEMBER),
 )

@@ -22,6 +22,8 @@ from miniapm.web.errors import as_ours, error_headers, error_json
 from miniapm.web.forms import local_path
 from miniapm.web.ingest.calls import IngestEndpoint, Pending
 from miniapm.web.limits import Disconnected
+from miniapm.web.receivers.calls import ForeignEndpoint, ForeignRoute
+from miniapm.web.receivers.routes import FOREIGN_ROUTES
 from miniapm.web.render import render
 from miniapm.web.routes import INGEST_ROUTES, ROUTES, Route
 
@@ -72,6 +74,7 @@ def _build_pages(context: Context) -> Starlette:
     for route in ROUTES:
         by_path.setdefault(route.path, []).append(route)
     routes = [_build_route(context, path, group) for path, group in by_path.items()]
+    routes += _build_foreign(context)
 
     async def explain(request: Request, error: Exception) -> Response:
         if (target := _without_slash(request)) is not None:
@@ -116,7 +119,7 @@ def _build_route(context: Context, path: str, group: Iterable[Route]) -> Starlet
         try:
             if route is None:
                 raise MethodNotAllowed(tuple(sorted(by_method)))
-            with _go_first(request, context):
+            with nullcontext() if route.may_wait else _go_first(request, context):
                 caller = await identify(request, context, route.access)
                 return await route.endpoint(request, caller)
         except Disconnected:
@@ -127,6 +130,17 @@ def _build_route(context: Context, path: str, group: Iterable[Route]) -> Starlet
     every_method = StarletteRoute(path, endpoint)
     every_method.methods = None
     return every_method
+
+
+def _build_foreign(context: Context) -> list[StarletteRoute]:
+    by_path: dict[str, dict[str, ForeignRoute]] = {}
+    for route in FOREIGN_ROUTES:
+        by_path.setdefault(route.path, {})[route.method] = route
+    return [
+        StarletteRoute(address, ForeignEndpoint(context, by_method))
+        for path, by_method in by_path.items()
+        for address in (path, f"{path}/")
+    ]
 
 
 def _go_first(request: Request, context: Context) -> AbstractContextManager[None]:

@@ -103,11 +103,15 @@ def fill(miniapm: Command, project_id: int) -> None:
                 {"id": str(project_id)} if "id" in row else {}
             )
             row |= {"status": "'succeeded'"} if table == "deploys" else {}
-            row |= {"format": "'json'"} if table == "span_batches" else {}
+            row |= {"format": "'json'"} if "format" in row else {}
             row |= {"state": "'open'"} if table == "error_groups" else {}
             row |= {"state": "'final'", "verdict": "'unchanged'"} if table == "impacts" else {}
             row |= {"decision": "'dismiss'"} if table == "impact_reviews" else {}
             row |= {"deploy_id": str(project_id)} if table.startswith("impact") else {}
+            row |= {"state": "'waiting'"} if table == "webhook_deliveries" else {}
+            row |= {"webhook_id": str(100 + project_id)} if "webhook_id" in row else {}
+            row |= {"token": f"'{project_id}'"} if table == "badges" else {}
+            row |= {"kind": "'github'"} if table == "receivers" else {}
             row |= {"user_id": "5"} if table == "memberships" else {}
             row |= {"id": str(100 + project_id)} if any(c["name"] == "id" for c in columns) else {}
             connection.execute(

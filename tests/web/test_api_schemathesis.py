@@ -36,6 +36,8 @@ OPERATIONS = [
     (path, method) for path, methods in build_document()["paths"].items() for method in methods
 ]
 EXAMPLES = 40
+# they are taken as they should be: one after the other, that is all day
+LONG_WAITS = {str(seconds) for seconds in range(1, 61)}
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +98,8 @@ def test_the_server_keeps_to_its_document(
             case.path_parameters["trace_id"] = TRACE
         if path.endswith("/undo") and isinstance(case.body, dict) and len(seen) % 2:
             case.body = {**case.body, "change": known.change}
+        if case.query and str(case.query.get("wait", "")) in LONG_WAITS:
+            case.query["wait"] = "0"
         answer = case.call_and_validate(base_url=server.url, headers=headers, checks=CHECKS)
         seen.append(answer.status_code)
 

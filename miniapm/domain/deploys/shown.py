@@ -7,13 +7,15 @@ from typing import Any, NamedTuple
 from miniapm.clock import to_rfc3339
 from miniapm.domain.deploys.kinds import KindReason
 from miniapm.domain.deploys.values import Commit, Deploy, Source
+from miniapm.domain.impact.values import StoredVerdict
 
 
 class ShownDeploy(NamedTuple):
     """A deploy with what is derived from those around it, and from its commits.
 
     `previous_id` is the deploy that was live before it; `title` the one given, else the first line
-    of the head commit's message; `first_seen_at` says when telemetry showed it first.
+    of the head commit's message; `first_seen_at` says when telemetry showed it first; `verdict`
+    how it was judged, None before it was looked at.
     """
 
     deploy: Deploy
@@ -21,6 +23,7 @@ class ShownDeploy(NamedTuple):
     previous_id: int | None
     title: str | None
     first_seen_at: int | None = None
+    verdict: StoredVerdict | None = None
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -44,7 +47,7 @@ def to_json_fields(shown: ShownDeploy, project_slug: str, base_url: str) -> dict
         "kind": kind.kind,
         "kind_reason": kind.reason,
         "previous_id": None if previous_id is None else str(previous_id),
-        "verdict": None,
+        "verdict": None if shown.verdict is None else shown.verdict.reached,
         "page": f"{base_url}/p/{project_slug}/deploys/{deploy.id}",
     }
 

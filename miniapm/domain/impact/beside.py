@@ -82,12 +82,12 @@ def _judge_latency(
     up, down = moves[spare], -moves[-1 - spare]
     chance = max(
         _LEAST_CHANCE,
-        _CHANCE * hypot(_spread(own, share), _spread(other, share)),
+        _CHANCE * hypot(own.spread_of_quantile(share), other.spread_of_quantile(share)),
     )
     before = exp(other.ln_quantile(share))
     slower = up >= down
     moved = up if slower else down
-    limit = LIMITS[look].latency
+    limit = LIMITS[look].of(metric)
     enough = before * abs(exp(moved if slower else -moved) - 1) >= least_us
     is_change = moved >= max(LEAST_SHIFT, limit * chance) and enough
     visible = max(exp(max(LEAST_SHIFT, limit * chance)) - 1, least_us / before)
@@ -107,13 +107,6 @@ def _judge_latency(
         shifted=sum(1 for move in moves if (move if slower else -move) >= LEAST_SHIFT),
         smallest_visible_change=visible,
     )
-
-
-def _spread(segment: Segment, share: float) -> float:
-    """The standard error of a quantile, from the ranks a standard error apart."""
-    step = (share * (1 - share) / segment.count) ** 0.5
-    low, high = max(share - step, 0.0), min(share + step, 1.0)
-    return (segment.ln_quantile(high) - segment.ln_quantile(low)) / 2
 
 
 def _judge_errors(own_blocks: Sequence[Segment], own: Segment, other: Segment, look: int) -> Change:

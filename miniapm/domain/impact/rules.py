@@ -1,7 +1,7 @@
 """When a shift is a change: larger than the usual swing of that endpoint, and than a floor."""
 
 from collections.abc import Sequence
-from math import exp, log
+from math import exp, hypot
 from typing import NamedTuple
 
 from miniapm.domain.impact.moments import MEDIAN, P95, DayRates, find_base_rate
@@ -22,11 +22,9 @@ from miniapm.domain.impact.swings import (
     smallest_visible,
 )
 from miniapm.domain.impact.values import Change, Metric, Verdict
-from miniapm.domain.impact.windows import DECIDING_LOOK
 
 LARGEST_UNSEEN = 0.5
 """`unchanged` is said only where a slow-down of so much would have been seen."""
-_LEARNED_SHIFT = log(1.5)
 
 
 class Measured(NamedTuple):
@@ -57,7 +55,9 @@ def judge_endpoint(
     for metric, share, up, down, fired in quantiles:
         baseline = find_baseline(pieces, share)
         shift = measure_latency(baseline, blocks, whole, share, least_us)
-        visible = _see(up, look, exp(max(baseline)), least_us)
+        if not up.moments:
+            up = down = _guess(up, pieces, whole, share)
+        visible = _see(metric, up, look, exp(max(baseline)), least_us)
         latency.append(_judge_latency(metric, shift, up, down, fired, look, visible))
     changes = (*latency, _judge_errors(pieces, blocks, whole, day, swings, look))
     verdicts = {change.verdict for change in changes}
@@ -71,13 +71,21 @@ def judge_endpoint(
     return Measured("unchanged" if seen else "not_enough_data", changes, smallest)
 
 
-def _see(swing: Swing, look: int, base_us: float, least_us: float) -> float:
-    shift = smallest_visible(swing, _latency_limit(swing, look))
+def _guess(guessed: Swing, pieces: Sequence[Segment], whole: Segment, share: float) -> Swing:
+    """A swing that is not known yet, at least what chance alone makes of so few requests."""
+    last = [piece for piece in pieces if piece.count][-1]
+    chance = hypot(last.spread_of_quantile(share), whole.spread_of_quantile(share))
+    return guessed._replace(usual=max(guessed.usual, chance))
+
+
+def _see(metric: Metric, swing: Swing, look: int, base_us: float, least_us: float) -> float:
+    limit = _limit_of(metric, swing, look)
+    shift = smallest_visible(swing, limit, LIMITS[look].least_shift)
     return max(exp(shift) - 1, least_us / base_us)
 
 
-def _latency_limit(swing: Swing, look: int) -> float:
-    limit = LIMITS[look].latency
+def _limit_of(metric: Metric, swing: Swing, look: int) -> float:
+    limit = LIMITS[look].of(metric)
     return limit if swing.moments else max(limit, LEARNING_LIMIT)
 
 
@@ -92,13 +100,10 @@ def _judge_latency(
 ) -> Change:
     moved_up = shift.up >= shift.down
     swing, moved = (up, shift.up) if moved_up else (down, shift.down)
-    limit = _latency_limit(swing, look)
+    limit = _limit_of(metric, swing, look)
     score = (moved - swing.typical) / swing.usual
-    is_change = score >= limit and moved >= LEAST_SHIFT
-    if not swing.moments and moved >= _LEARNED_SHIFT:
-        is_change = look >= DECIDING_LOOK
     verdict: Verdict = "unchanged"
-    if is_change:
+    if score >= limit and moved >= LIMITS[look].least_shift:
         verdict = "regressed" if moved_up else "improved"
     return Change(
         metric=metric,

@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Iterable, Sequence
+from math import log
 from typing import NamedTuple
 
 from miniapm.domain.impact.moments import (
@@ -17,6 +18,7 @@ from miniapm.domain.impact.moments import (
     Z,
 )
 from miniapm.domain.impact.shifts import LEAST_SHIFT
+from miniapm.domain.impact.values import Metric
 from miniapm.domain.impact.windows import DECIDING_LOOK, LOOKS
 
 HISTORY_DAYS = 14
@@ -26,6 +28,8 @@ _SHARE = 0.99
 _LEAST_SWING = 0.03
 _LEAST_Z = 2.33
 """What 99 % of a normal distribution lie below."""
+_MARGIN = 1.28 / _LEAST_Z
+"""Nine in ten of them lie above their middle less so much of that."""
 
 
 class Swing(NamedTuple):
@@ -38,13 +42,26 @@ class Swing(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """From how many usual swings on a look calls it a change."""
+    """From how many usual swings on a look calls a metric changed, and from which shift of a
+    duration (a logarithm) on at the least."""
 
-    latency: float
+    p50: float
+    p95: float
     errors: float
+    least_shift: float
+
+    def of(self, metric: Metric) -> float:
+        """The limit of a metric."""
+        return {"p50": self.p50, "p95": self.p95, "error_rate": self.errors}[metric]
 
 
-LIMITS = {5: Limits(4.0, 3.0), 10: Limits(2.5, 1.6), 30: Limits(2.0, 1.6), 60: Limits(2.0, 1.6)}
+LIMITS = {
+    # a burst of five minutes is too usual to be told from a deploy: only what doubles is called
+    5: Limits(4.0, 4.0, 3.0, log(2)),
+    10: Limits(2.0, 2.5, 1.6, LEAST_SHIFT),
+    30: Limits(1.5, 2.0, 1.6, LEAST_SHIFT),
+    60: Limits(1.5, 2.0, 1.6, LEAST_SHIFT),
+}
 
 _GUESSES = {
     UP50: Swing(0.0, 0.10, 0),
@@ -119,16 +136,12 @@ def _learn_look(
         found[number] = _find_swing(
             sorted([column[place] for place in usable]), UNITS[number], floor
         )
-    fired = {
-        UP50: _find_fired(columns[UP50], usable, UNITS[UP50], found[UP50], limits.latency),
-        UP95: _find_fired(columns[UP95], usable, UNITS[UP95], found[UP95], limits.latency),
-        Z: _find_fired_errors(columns[Z_ENOUGH], usable, found[Z], limits.errors),
-    }
+    fired = _find_fired(columns, usable, found[UP50], found[UP95], found[Z], limits)
     swings = Swings(
         found[UP50], found[DOWN50], found[UP95], found[DOWN95], found[Z],
-        len(fired[UP50]), len(fired[UP95]), len(fired[Z]),
+        *map(len, fired),
     )  # fmt: skip
-    return swings, frozenset().union(*fired.values())
+    return swings, frozenset().union(*fired)
 
 
 def _find_swing(ordered: list[int], unit: int, floor: float) -> Swing:
@@ -141,20 +154,40 @@ def _find_swing(ordered: list[int], unit: int, floor: float) -> Swing:
     return Swing(typical, max(high - typical, floor), count)
 
 
+def find_fired(moments: "array[int]", swings: Swings, look: int) -> frozenset[int]:
+    """At which of the moments the rule with these swings calls the endpoint regressed."""
+    begin = LOOKS.index(look) * NUMBERS
+    columns = [moments[begin + number :: PER_MOMENT] for number in range(NUMBERS)]
+    usable = [place for place, value in enumerate(columns[UP50]) if value != MISSING]
+    fired = _find_fired(columns, usable, swings.up50, swings.up95, swings.z, LIMITS[look])
+    return frozenset().union(*fired)
+
+
 def _find_fired(
-    column: "array[int]", usable: list[int], unit: int, swing: Swing, limit: float
-) -> set[int]:
-    least = max(swing.typical + limit * swing.usual, LEAST_SHIFT) * unit
+    columns: Sequence["array[int]"],
+    usable: Sequence[int],
+    up50: Swing,
+    up95: Swing,
+    z: Swing,
+    limits: Limits,
+) -> tuple[set[int], set[int], set[int]]:
+    """Where the median, the 95th percentile, and the errors would have been called."""
+    least50, least95 = (
+        max(swing.typical + limit * swing.usual, limits.least_shift)
+        for swing, limit in ((up50, limits.p50), (up95, limits.p95))
+    )
+    return (
+        _find_from(columns[UP50], usable, least50 * UNITS[UP50]),
+        _find_from(columns[UP95], usable, least95 * UNITS[UP95]),
+        _find_from(columns[Z_ENOUGH], usable, limits.errors * z.usual * UNITS[Z_ENOUGH]),
+    )
+
+
+def _find_from(column: "array[int]", usable: Sequence[int], least: float) -> set[int]:
     return {place for place in usable if column[place] >= least}
 
 
-def _find_fired_errors(
-    column: "array[int]", usable: list[int], swing: Swing, limit: float
-) -> set[int]:
-    least = limit * swing.usual * UNITS[Z_ENOUGH]
-    return {place for place in usable if column[place] >= least}
-
-
-def smallest_visible(swing: Swing, limit: float) -> float:
-    """The shift (a logarithm) from which on it is called a change: what could have been seen."""
-    return max(LEAST_SHIFT, swing.typical + limit * swing.usual)
+def smallest_visible(swing: Swing, limit: float, least_shift: float) -> float:
+    """The true shift (a logarithm) that is called a change nine times in ten: what is measured of
+    it is off by what the swing of an unchanged endpoint is."""
+    return max(least_shift - swing.typical, limit * swing.usual) + _MARGIN * swing.usual

@@ -203,8 +203,10 @@ def _tell_others(look: Look) -> str:
 def _tell_rest(look: Look) -> str:
     unchanged = sum(1 for one in look.endpoints if one.verdict == "unchanged")
     unknown = sum(1 for one in look.endpoints if one.verdict == "not_enough_data")
-    rest = f"{_count(unchanged, 'endpoint')} unchanged"
-    return f"{rest}, {unknown} could not be judged" if unknown else rest
+    parts = [f"{_count(unchanged, 'endpoint')} unchanged"] if unchanged or not unknown else []
+    if unknown:
+        parts.append(f"{unknown} could not be judged")
+    return ", ".join(parts)
 
 
 def _tell_error(error: ErrorImpact, look: Look) -> str:

@@ -3,14 +3,16 @@
 from typing import NamedTuple
 
 from miniapm.domain.deploys.values import Deploy, Status
+from miniapm.domain.impact.values import StoredVerdict
 from miniapm.storage.connection import Connection
+from miniapm.storage.impact.verdicts import find_verdicts
 
 MAX_MARKERS = 500
 
 
 class Marker(NamedTuple):
     """A deploy at its deploy time; `name` is its version or short sha. One that is observed was
-    seen in telemetry and announced by nobody."""
+    seen in telemetry and announced by nobody. `verdict` is None where it was not judged."""
 
     id: int
     at: int
@@ -20,6 +22,7 @@ class Marker(NamedTuple):
     env: str
     deployer: str
     is_observed: bool = False
+    verdict: StoredVerdict | None = None
 
 
 def find_markers(
@@ -47,7 +50,9 @@ def find_markers(
             "until": until,
         },
     ).fetchall()
-    return [_to_marker(project_id, *row) for row in reversed(rows)]
+    verdicts = find_verdicts(connection, project_id, [row[0] for row in rows])
+    markers = (_to_marker(project_id, *row) for row in reversed(rows))
+    return [marker._replace(verdict=verdicts.get(marker.id)) for marker in markers]
 
 
 def find_last_live(

@@ -6,12 +6,17 @@ from typing import NamedTuple
 from miniapm.domain.deploys.kinds import derive_kind
 from miniapm.domain.deploys.shown import ShownDeploy
 from miniapm.domain.deploys.values import Commit, Deploy
+from miniapm.domain.impact.values import StoredVerdict
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.find import Cursor, DeployFilter, find_deploys, get_deploy
 from miniapm.storage.deploys.rows import find_commits
 from miniapm.storage.deploys.sightings import find_first_seen
 from miniapm.storage.deploys.surroundings import find_surroundings
 from miniapm.storage.deploys.titles import find_titles
+from miniapm.storage.impact.verdicts import find_verdicts
+
+# SQLite takes no more than so many values in one statement, and some builds fewer
+_AT_ONCE = 500
 
 
 class ShownPage(NamedTuple):
@@ -51,17 +56,31 @@ def get_shown(connection: Connection, project_id: int, deploy_id: int) -> Deploy
 
 
 def show_deploys(connection: Connection, deploys: Sequence[Deploy]) -> list[ShownDeploy]:
-    """Each of `deploys` with what is derived from the others."""
+    """Each of `deploys`, all of one project, with what is derived from the others."""
     titles = find_titles(connection, deploys)
     seen = find_first_seen(connection, deploys)
+    verdicts = _find_verdicts(connection, deploys)
     return [
-        _show(connection, deploy, titles.get(deploy.id), seen.get(deploy.id)) for deploy in deploys
+        _show(connection, d, titles.get(d.id), seen.get(d.id), verdicts.get(d.id)) for d in deploys
     ]
 
 
+def _find_verdicts(connection: Connection, deploys: Sequence[Deploy]) -> dict[int, StoredVerdict]:
+    found: dict[int, StoredVerdict] = {}
+    for begin in range(0, len(deploys), _AT_ONCE):
+        part = deploys[begin : begin + _AT_ONCE]
+        found |= find_verdicts(connection, part[0].project_id, [deploy.id for deploy in part])
+    return found
+
+
 def _show(
-    connection: Connection, deploy: Deploy, title: str | None, first_seen_at: int | None
+    connection: Connection,
+    deploy: Deploy,
+    title: str | None,
+    first_seen_at: int | None,
+    verdict: StoredVerdict | None,
 ) -> ShownDeploy:
     around = find_surroundings(connection, deploy)
     previous_id = around.previous.id if around.previous else None
-    return ShownDeploy(deploy, derive_kind(deploy, around), previous_id, title, first_seen_at)
+    kind = derive_kind(deploy, around)
+    return ShownDeploy(deploy, kind, previous_id, title, first_seen_at, verdict)

@@ -66,7 +66,7 @@ async def show_deploy(request: Request, caller: Caller) -> Response:
 
     A hidden deploy is found as well.
     """
-    return await _answer(request, caller, await _find_place(request, caller))
+    return await _answer(request, caller, await find_place(request, caller))
 
 
 async def patch_deploy(request: Request, caller: Caller) -> Response:
@@ -75,7 +75,7 @@ async def patch_deploy(request: Request, caller: Caller) -> Response:
     null or blank text empties a field. A key with `deploys:write` alone corrects only what it
     recorded itself.
     """
-    place = await _find_place(request, caller)
+    place = await find_place(request, caller)
     _refuse_foreign(caller, place.deploy)
     given = await read_object(request, caller)
     await _change(caller, place, edit_deploy, given)
@@ -87,20 +87,20 @@ async def delete_deploy(request: Request, caller: Caller) -> Response:
 
     It is found by its id as before, and can be restored.
     """
-    await _change(caller, await _find_place(request, caller), hide_deploy)
+    await _change(caller, await find_place(request, caller), hide_deploy)
     return Response(status_code=204)
 
 
 async def unhide_deploy(request: Request, caller: Caller) -> Response:
     """Restores a hidden deploy."""
-    place = await _find_place(request, caller)
+    place = await find_place(request, caller)
     await _change(caller, place, restore_deploy)
     return await _answer(request, caller, place)
 
 
 async def list_changes(request: Request, caller: Caller) -> Response:
     """Lists the corrections of a deploy, newest first."""
-    place = await _find_place(request, caller)
+    place = await find_place(request, caller)
     changes = await caller.context.database.read(find_changes, place.project.id, place.deploy.id)
     return answer_json(to_changes(changes))
 
@@ -110,13 +110,13 @@ async def undo_deploy_change(request: Request, caller: Caller) -> Response:
 
     That is a correction too, so it can be taken back as well.
     """
-    place = await _find_place(request, caller)
+    place = await find_place(request, caller)
     change_id = _read_change_id(await read_object(request, caller))
     await _change(caller, place, undo_change, change_id)
     return await _answer(request, caller, place)
 
 
-async def _find_place(request: Request, caller: Caller) -> Place:
+async def find_place(request: Request, caller: Caller) -> Place:
     """NotFound for rubbish and for the deploys of projects that the caller may not see."""
     deploy_id = parse_id(request.path_params["id"])
     if deploy_id is None:

@@ -1,4 +1,5 @@
-"""The page of one deploy: its fields, what stood around it, its commits, and its corrections."""
+"""The page of one deploy: what it did, its fields, what stood around it, its commits, and its
+corrections."""
 
 from dataclasses import dataclass, field
 
@@ -12,16 +13,22 @@ from miniapm.domain.ids import parse_id
 from miniapm.exceptions import NotFound
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.change import Change, find_changes
-from miniapm.storage.deploys.find import find_latest_change
 from miniapm.storage.deploys.shown import get_shown
 from miniapm.storage.deploys.surroundings import find_next_live, find_previous_live
 from miniapm.storage.deploys.traffic import Traffic, find_traffic
 from miniapm.storage.errors.find import NewGroups, find_groups_of_deploy
+from miniapm.storage.impact.shown import find_newest_change
 from miniapm.storage.keys import find_keys
 from miniapm.web.auth import Caller
 from miniapm.web.pages.deploy_changes import ToldChange, tell_changes
 from miniapm.web.pages.deploy_errors import MOST_ERRORS, NewErrors, tell_new_errors
 from miniapm.web.pages.deploy_form import Draft, Field, make_fields
+from miniapm.web.pages.deploy_impact import (
+    FoundImpact,
+    ImpactView,
+    find_deploy_impact,
+    tell_impact,
+)
 from miniapm.web.pages.deploy_telemetry import TelemetryView, tell_telemetry
 from miniapm.web.pages.deploy_words import (
     KIND_WORDS,
@@ -68,6 +75,7 @@ class Found:
     key_names: dict[int, str]
     traffic: Traffic | None
     new_groups: NewGroups | None
+    impact: FoundImpact
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,7 @@ class DeployView:
     compare_link: str
     previous: Neighbour | None
     next: Neighbour | None
+    impact: ImpactView | None
     telemetry: TelemetryView | None
     new_errors: NewErrors | None
     commits: tuple[CommitLine, ...]
@@ -140,6 +149,7 @@ async def show_deploy(
         compare_link=_compare_link(repository, found.previous, deploy),
         previous=_neighbour(found.previous),
         next=_neighbour(found.next),
+        impact=tell_impact(deploy, found.impact, caller.context, zone),
         telemetry=tell_telemetry(deploy, found.traffic, zone),
         new_errors=tell_new_errors(
             deploy, found.new_groups, has_telemetry=found.traffic is not None
@@ -168,10 +178,11 @@ def _find(connection: Connection, project_id: int, deploy_id: int, now: int) -> 
         previous=find_previous_live(connection, deploy),
         next=following,
         changes=find_changes(connection, project_id, deploy_id),
-        change=find_latest_change(connection, project_id),
+        change=find_newest_change(connection, project_id),
         key_names={key.id: key.name for key in find_keys(connection, project_id)},
         traffic=find_traffic(connection, deploy, now),
         new_groups=new if deploy.status == "succeeded" else None,
+        impact=find_deploy_impact(connection, deploy),
     )
 
 

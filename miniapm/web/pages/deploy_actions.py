@@ -1,4 +1,5 @@
-"""What a member does to a deploy: edit, hide, restore, undo. Each leads back to its page."""
+"""What a member does to a deploy: edit, hide, restore, undo, dismiss or confirm its verdict. Each
+leads back to its page."""
 
 from urllib.parse import urlencode
 
@@ -6,8 +7,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from miniapm.domain.ids import parse_id
+from miniapm.domain.impact.reviewing import read_review
 from miniapm.exceptions import Conflict, Invalid, NotFound
 from miniapm.storage.deploys.change import Changed, hide_deploy, restore_deploy, undo_change
+from miniapm.storage.impact.reviews import review_verdict
 from miniapm.web.auth import Caller
 from miniapm.web.filters import kept_query
 from miniapm.web.forms import read_form
@@ -53,6 +56,19 @@ async def post_undo(request: Request, caller: Caller) -> Response:
         undo_change, caller.make_act(), caller.its_project.id, deploy_id, change_id
     )
     return _back(request, caller, changed, "undone")
+
+
+async def post_review(request: Request, caller: Caller) -> Response:
+    """Keeps what a person says of the verdict; an empty decision takes it back."""
+    deploy_id, form = deploy_id_of(request), await read_form(request)
+    given = {"decision": form.get("decision") or None, "note": form.get("note", "")}
+    decision, note = read_review(given)
+    project = caller.its_project
+    await caller.context.database.write(
+        review_verdict, caller.make_act(), project.id, deploy_id, decision, note
+    )
+    kept = kept_query(request.query_params)
+    return RedirectResponse(f"/p/{project.slug}/deploys/{deploy_id}{kept}", 303)
 
 
 def _back(request: Request, caller: Caller, changed: Changed, what: str = "changed") -> Response:

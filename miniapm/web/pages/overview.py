@@ -11,10 +11,11 @@ from miniapm.domain.errors.values import Group
 from miniapm.domain.ranges import TimeRange
 from miniapm.domain.spans.values import ALL_ENDPOINTS
 from miniapm.storage.connection import Connection
-from miniapm.storage.deploys.find import DeployFilter, find_latest_change
+from miniapm.storage.deploys.find import DeployFilter
 from miniapm.storage.deploys.markers import Marker, find_markers
 from miniapm.storage.deploys.shown import find_shown
 from miniapm.storage.errors.find import find_new_groups
+from miniapm.storage.impact.shown import find_newest_change
 from miniapm.storage.releases import (
     Endpoint,
     find_endpoints,
@@ -136,7 +137,7 @@ def _find(
         markers=find_markers(connection, project_id, env, service, since, until),
         deploys=tuple(tell_row(shown) for shown in deploys.deploys),
         lanes=find_served_lanes(connection, project_id),
-        change=find_latest_change(connection, project_id),
+        change=find_newest_change(connection, project_id),
     )
 
 

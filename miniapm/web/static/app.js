@@ -63,6 +63,7 @@ function swap(fresh) {
 
 // What a person is filling in stays as it is.
 function isInUse(here, next) {
+  if (here.querySelector("details.review[open]")) return true;
   if (here.dataset.live === "form") return here.querySelector("details[open]") !== null;
   if (here.dataset.live !== "filters") return false;
   const typed = here.querySelector("#q").value !== next.querySelector("#q").value;

@@ -1,0 +1,24 @@
+"""Deploys without a verdict: whether one will come, and why not."""
+
+from miniapm.domain.deploys.values import Deploy
+
+
+def is_awaited(deploy: Deploy, judged_since: int) -> bool:
+    """Whether a verdict of a deploy without one may come by itself. Those of before
+    `judged_since` (µs) are not judged any more."""
+    is_live = deploy.status == "succeeded" and deploy.hidden_at is None
+    return deploy.status == "started" or (is_live and deploy.deployed_at >= judged_since)
+
+
+def tell_unjudged(deploy: Deploy, judged_since: int) -> str:
+    """Why there is no verdict (yet), in a sentence."""
+    name = deploy.name
+    if deploy.hidden_at is not None:
+        return f"{name} is hidden: it is not judged."
+    if deploy.status == "started":
+        return f"{name} still runs: it is judged once it is live."
+    if deploy.status != "succeeded":
+        return f"{name} did not go live: there is nothing to judge."
+    if deploy.deployed_at < judged_since:
+        return f"{name} was not judged while the minutes around it were kept."
+    return f"{name} is not judged yet."

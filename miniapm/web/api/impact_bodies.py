@@ -1,0 +1,304 @@
+"""The JSON of verdicts: what the API takes and answers, and what its document is made from."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from miniapm.clock import MINUTE, to_rfc3339
+from miniapm.domain.deploys.values import Deploy
+from miniapm.domain.impact.reviewing import LONGEST_NOTE
+from miniapm.domain.impact.unjudged import tell_unjudged
+from miniapm.domain.impact.values import (
+    Change,
+    Decision,
+    EndpointImpact,
+    ErrorImpact,
+    Impact,
+    Metric,
+    Review,
+    State,
+    Verdict,
+    Window,
+)
+from miniapm.storage.impact.shown import Judgement
+from miniapm.storage.impact.verdicts import Transition
+from miniapm.web.api.deploy_bodies import DateTime, Id
+
+LONGEST_WAIT_SECONDS = 60
+Share = Annotated[float | None, Meta(description="0.42 is +42 %")]
+LookMinutes = Annotated[
+    int | None, Meta(description="Minutes after the warm-up: 5, 10 (provisional), 30, 60 (final)")
+]
+
+
+class ImpactQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """What the verdict of a deploy takes."""
+
+    wait: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=LONGEST_WAIT_SECONDS,
+            description="Seconds to wait for another state or verdict before answering",
+            extra={"rule": f"must be a whole number from 0 to {LONGEST_WAIT_SECONDS}"},
+        ),
+    ] = 0
+
+
+class WindowBody(msgspec.Struct, frozen=True):
+    """`since` ≤ t < `until`, whole minutes."""
+
+    since: DateTime
+    until: DateTime
+
+
+class MetricChangeBody(msgspec.Struct, frozen=True, kw_only=True):
+    """How a metric of an endpoint moved. Percentiles are in µs, error rates shares of requests.
+
+    `usual` is how far it moves at `moments` without a deploy (a logarithm; for errors a z); `score`
+    counts these, and from `limit` on it is a change. The rule would have fired at `fired` of the
+    moments.
+    """
+
+    metric: Metric
+    verdict: Verdict
+    before: float
+    after: float
+    change: Share
+    shift: float
+    typical: float
+    usual: float
+    score: float
+    limit: float
+    moments: int
+    fired: int
+    blocks: Annotated[
+        list[float | None],
+        Meta(description="The five blocks after the deploy; null without requests"),
+    ]
+    shifted: Annotated[int, Meta(description="How many of the blocks moved so")]
+    smallest_visible_change: Share
+    failed_before: int
+    failed_after: int
+
+
+class EndpointImpactBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What a deploy did to one endpoint."""
+
+    endpoint_id: Id
+    name: str
+    verdict: Verdict
+    requests_before: int
+    requests_after: int
+    minutes_before: int
+    minutes_after: int
+    share: Annotated[float, Meta(description="Of the requests after the deploy")]
+    counts: Annotated[bool, Meta(description="Whether it has the traffic to decide")]
+    learning: bool
+    p50_before_us: int | None
+    p50_after_us: int | None
+    p95_before_us: int | None
+    p95_after_us: int | None
+    error_rate_before: float | None
+    error_rate_after: float | None
+    changes: list[MetricChangeBody]
+    smallest_visible_change: Share
+    same_time: Annotated[bool, Meta(description="Old and new version served together")]
+    note: str
+
+
+class ErrorImpactBody(msgspec.Struct, frozen=True, kw_only=True):
+    """An error that is new since the deploy, or came back with it."""
+
+    error_id: Id
+    exception_class: str
+    message: str
+    culprit: str
+    new: bool
+    count: int
+    blocks: Annotated[int, Meta(description="In how many of the five blocks it occurred")]
+    counts: Annotated[bool, Meta(description="Whether it alone makes the deploy regressed")]
+
+
+class ConfounderBody(msgspec.Struct, frozen=True):
+    """Another deploy near enough to be the cause as well."""
+
+    deploy_id: Id
+    service: str
+    name: str
+    timestamp: DateTime
+
+
+class ReviewBody(msgspec.Struct, frozen=True):
+    """What a person said of the verdict; the last word of it."""
+
+    decision: Decision
+    note: str
+    actor: str
+    reviewed_at: DateTime
+
+
+class TransitionBody(msgspec.Struct, frozen=True):
+    """A state and verdict that the deploy came to."""
+
+    state: State
+    verdict: Verdict
+    sentence: str
+    look: LookMinutes
+    changed_at: DateTime
+
+
+class ImpactBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What a deploy did. While `state` is `pending` nothing is known yet."""
+
+    deploy_id: Id
+    state: State
+    verdict: Verdict
+    learning: Annotated[bool, Meta(description="Too little past to know what is usual")]
+    sentence: str
+    reasons: list[str]
+    endpoints: Annotated[list[EndpointImpactBody], Meta(description="What matters most first")]
+    smallest_visible_change: Share
+    computed_at: DateTime | None
+    look: LookMinutes
+    at: Annotated[DateTime, Meta(description="When the deploy counts from")]
+    before: WindowBody | None
+    after: WindowBody | None
+    errors: list[ErrorImpactBody]
+    confounders: list[ConfounderBody]
+    moments: Annotated[int, Meta(description="At which the whole rule was replayed")]
+    fired: Annotated[int, Meta(description="Of these, at how many it would have called it so")]
+    next_look_at: DateTime | None
+    review: ReviewBody | None
+    transitions: list[TransitionBody]
+
+
+class ReviewPayload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a person says of a verdict; `decision` null takes it back."""
+
+    decision: Decision | None
+    note: Annotated[str, Meta(max_length=LONGEST_NOTE)] | None = None
+
+
+def to_impact_body(deploy: Deploy, found: Judgement, judged_since: int) -> ImpactBody:
+    """A deploy that was not looked at yet is pending. Deploys of before `judged_since` (µs)
+    are not judged any more."""
+    impact = found.impact
+    review = None if found.review is None else _to_review(found.review)
+    transitions = [_to_transition(one) for one in found.transitions]
+    if impact is None:
+        return ImpactBody(
+            deploy_id=str(deploy.id), state="pending", verdict="not_enough_data", learning=False,
+            sentence=tell_unjudged(deploy, judged_since), reasons=[],
+            endpoints=[], smallest_visible_change=None, computed_at=None, look=None,
+            at=to_rfc3339(deploy.deployed_at), before=None, after=None, errors=[], confounders=[],
+            moments=0, fired=0, next_look_at=None, review=review, transitions=transitions,
+        )  # fmt: skip
+    return ImpactBody(
+        deploy_id=str(deploy.id),
+        state=impact.state,
+        verdict=impact.verdict,
+        learning=impact.is_learning,
+        sentence=impact.sentence,
+        reasons=list(impact.reasons),
+        endpoints=[_to_endpoint(endpoint) for endpoint in impact.endpoints],
+        smallest_visible_change=impact.smallest_visible_change,
+        computed_at=to_rfc3339(impact.computed_at),
+        look=impact.look.minutes if impact.look else None,
+        at=to_rfc3339(impact.at),
+        before=_to_window(impact.before),
+        after=_to_window(impact.look.after) if impact.look else None,
+        errors=[_to_error(error) for error in impact.errors],
+        confounders=_list_confounders(impact),
+        moments=impact.moments,
+        fired=impact.fired,
+        next_look_at=None if impact.next_look_at is None else to_rfc3339(impact.next_look_at),
+        review=review,
+        transitions=transitions,
+    )
+
+
+def _to_window(window: Window) -> WindowBody | None:
+    if window.until - window.since < MINUTE:
+        return None
+    return WindowBody(to_rfc3339(window.since), to_rfc3339(window.until))
+
+
+def _to_endpoint(impact: EndpointImpact) -> EndpointImpactBody:
+    p50, p95 = impact.find_change("p50"), impact.find_change("p95")
+    rate = impact.find_change("error_rate")
+    return EndpointImpactBody(
+        endpoint_id=str(impact.endpoint_id),
+        name=impact.name,
+        verdict=impact.verdict,
+        requests_before=impact.requests_before,
+        requests_after=impact.requests_after,
+        minutes_before=impact.minutes_before,
+        minutes_after=impact.minutes_after,
+        share=impact.share,
+        counts=impact.counts,
+        learning=impact.is_learning,
+        p50_before_us=None if p50 is None else round(p50.before),
+        p50_after_us=None if p50 is None else round(p50.after),
+        p95_before_us=None if p95 is None else round(p95.before),
+        p95_after_us=None if p95 is None else round(p95.after),
+        error_rate_before=None if rate is None else rate.before,
+        error_rate_after=None if rate is None else rate.after,
+        changes=[_to_change(change) for change in impact.changes],
+        smallest_visible_change=impact.smallest_visible_change,
+        same_time=impact.same_time,
+        note=impact.note,
+    )
+
+
+def _to_change(change: Change) -> MetricChangeBody:
+    return MetricChangeBody(
+        metric=change.metric,
+        verdict=change.verdict,
+        before=change.before,
+        after=change.after,
+        change=change.after / change.before - 1 if change.before else None,
+        shift=change.shift,
+        typical=change.typical,
+        usual=change.usual,
+        score=change.score,
+        limit=change.limit,
+        moments=change.moments,
+        fired=change.fired,
+        blocks=list(change.blocks),
+        shifted=change.shifted,
+        smallest_visible_change=change.smallest_visible_change,
+        failed_before=change.failed_before,
+        failed_after=change.failed_after,
+    )
+
+
+def _to_error(error: ErrorImpact) -> ErrorImpactBody:
+    return ErrorImpactBody(
+        error_id=str(error.group_id),
+        exception_class=error.exception_class,
+        message=error.message,
+        culprit=error.culprit,
+        new=error.is_new,
+        count=error.count,
+        blocks=error.blocks,
+        counts=error.counts,
+    )
+
+
+def _list_confounders(impact: Impact) -> list[ConfounderBody]:
+    return [
+        ConfounderBody(str(one.deploy_id), one.service, one.name, to_rfc3339(one.deployed_at))
+        for one in impact.confounders
+    ]
+
+
+def _to_review(review: Review) -> ReviewBody:
+    at = to_rfc3339(review.reviewed_at)
+    return ReviewBody(review.decision, review.note, review.actor, at)
+
+
+def _to_transition(one: Transition) -> TransitionBody:
+    at = to_rfc3339(one.changed_at)
+    return TransitionBody(one.state, one.verdict, one.sentence, one.look, at)
