@@ -2,16 +2,18 @@
 
 import asyncio
 import logging
-import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Annotated
 
 import typer
 
 from miniapm.cli.audit import make_act
-from miniapm.cli.options import ConfigOption, DatabaseOption, load_settings
+from miniapm.cli.demo import make as make_demo
+from miniapm.cli.demo import throwaway_database
+from miniapm.cli.options import ConfigOption, DatabaseOption, bad_flag, load_settings
+from miniapm.cli.private import keep_files_private
 from miniapm.config import Config
 from miniapm.logs import set_up_logging
 from miniapm.storage.login_links import make_login_link
@@ -30,6 +32,12 @@ def serve(
         int | None,
         typer.Option(help="Port to listen on; 0 takes a free one.  [default: 3000]"),
     ] = None,
+    demo: Annotated[
+        bool,
+        typer.Option(
+            "--demo", help="Show a made-up shop, in a database that is deleted at the end."
+        ),
+    ] = False,
     db: DatabaseOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -40,14 +48,29 @@ def serve(
     come from the settings file and the environment: see `miniapm config`. Ctrl-C and SIGTERM stop
     it.
 
+    --demo shows a week of a made-up shop with its deploys, and leaves nothing behind.
+
     Example: miniapm serve --host 0.0.0.0 --port 8080 --db /var/lib/miniapm/miniapm.db
     """
-    loaded = load_settings(db, config, server__host=host, server__port=port).config
-    set_up_logging(loaded.log.level, loaded.log.format)
-    os.umask(os.umask(0o077) | 0o077)  # the database holds names and hashes: for its owner alone
-    with _signals_waiting():
-        _run(loaded)
+    if demo and db is not None:
+        raise bad_flag("--demo", "brings a database of its own; leave --db out")
+    with throwaway_database() if demo else nullcontext(db) as path:
+        loaded = load_settings(path, config, server__host=host, server__port=port).config
+        set_up_logging(loaded.log.level, loaded.log.format)
+        keep_files_private()
+        if demo:
+            _prepare_demo(loaded)
+        with _signals_waiting():
+            _run(loaded)
     log.info("stopped")
+
+
+def _prepare_demo(config: Config) -> None:
+    from miniapm.app import listen
+
+    # better now than after some seconds of work
+    listen(config.server.host, config.server.port).close()
+    make_demo(config)
 
 
 @contextmanager
