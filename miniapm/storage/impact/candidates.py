@@ -33,12 +33,14 @@ class ChangedDeploy(NamedTuple):
 
 
 def find_changed(connection: Connection, since: int, oldest: int, most: int) -> list[ChangedDeploy]:
-    """At most so many deploys that were recorded or changed from `since` on (µs), by that time;
-    those deployed before `oldest` have no minutes to judge them by."""
+    """At most so many deploys that were recorded or changed from `since` on (µs), by that time,
+    and not judged since; those deployed before `oldest` have no minutes to judge them by."""
     rows = connection.execute(
         """/* deploys.find_changed */ select d.project_id, d.id, d.updated_at
         from projects p join deploys d on d.project_id = p.id
+            left join impacts i on i.deploy_id = d.id
         where d.updated_at >= :since and d.deployed_at >= :oldest
+            and (i.deploy_id is null or i.deploy_updated_at <> d.updated_at)
         order by d.updated_at, d.id limit :most""",
         {"since": since, "oldest": oldest, "most": most},
     )

@@ -8,6 +8,7 @@ from threading import Lock
 
 from miniapm.clock import HOUR, MINUTE
 from miniapm.domain.errors.values import Occurrence
+from miniapm.domain.impact.moments import HOUR_REACH
 from miniapm.domain.impact.values import Window
 from miniapm.storage.connection import Connection
 from miniapm.storage.impact.lanes import Lane
@@ -32,11 +33,15 @@ class Stirred:
         gives; in the transaction that stores the minutes."""
         spans: dict[tuple[int, int], tuple[int, int]] = {}
         hours: set[tuple[int, int, int]] = set()
+        # the moments of an hour are compared with minutes before and after it
+        lead, reach = -HOUR_REACH.since, HOUR_REACH.until - HOUR
         for project_id, release_id, at in minutes:
             of = project_id, release_id
             first, last = spans.get(of, (at, at))
             spans[of] = min(first, at), max(last, at)
-            hours.add((project_id, release_id, at - at % HOUR))
+            first_hour, last_hour = at - reach, at + lead
+            for hour in range(first_hour - first_hour % HOUR, last_hour + 1, HOUR):
+                hours.add((project_id, release_id, hour))
         for (project_id, release_id), (first, last) in spans.items():
             lane = self._find_lane(connection, project_id, release_id)
             if lane is not None:
@@ -44,9 +49,7 @@ class Stirred:
         for project_id, release_id, hour in hours:
             lane = self._find_lane(connection, project_id, release_id)
             if lane is not None:
-                # the moments of an hour are compared with minutes of the hours beside it
-                for stirred in (hour - HOUR, hour, hour + HOUR):
-                    self._queue(connection, lane, stirred)
+                self._queue(connection, lane, hour)
 
     def note_errors(self, project_id: int, occurrences: Iterable[Occurrence]) -> None:
         """Widens what `take` gives by errors, which are no minutes of any rollup."""

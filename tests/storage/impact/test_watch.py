@@ -207,7 +207,7 @@ def test_another_job_after_a_start_judges_nothing_twice(tmp_path: Path) -> None:
         first = await judge.judge(deploy_id)
         judge.clock.move(MINUTE)
         again = Judge(judge.database, judge.clock)
-        assert (await again.judge(deploy_id)).computed_at >= first.computed_at
+        assert (await again.judge(deploy_id)).computed_at == first.computed_at
         found = await judge.database.read(find_transitions, 1, deploy_id)
         assert [one.state for one in found] == ["final"]
 
@@ -248,3 +248,25 @@ def link(connection: Connection, version: str, deploy_id: int) -> None:
         "update releases set deploy_id = :deploy_id where version = :version",
         {"deploy_id": deploy_id, "version": version},
     )
+
+
+def test_minutes_are_replayed_where_they_are_compared_and_nowhere_else(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with open_judge(tmp_path / "miniapm.db", FakeClock(T0)) as judge:
+            for minute in (51, 52):
+                await judge.database.write(clear_queue)
+                at = AT + minute * MINUTE
+                judge.database.telemetry.stirred.forget_all()
+                await Service(judge.database).serve(at, at + MINUTE)
+                queued = await judge.database.read(find_queue)
+                assert queued == [AT + n * HOUR for n in ((-1, 0, 1) if minute < 52 else (0, 1))]
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
+
+
+def clear_queue(connection: Connection) -> None:
+    connection.execute("delete from replay_hours")
+
+
+def find_queue(connection: Connection) -> list[int]:
+    return [row[0] for row in connection.execute("select hour from replay_hours order by hour")]
