@@ -16,7 +16,7 @@ from miniapm.domain.impact.shifts import (
     measure_latency,
 )
 from miniapm.domain.impact.values import Window
-from miniapm.domain.impact.windows import LOOKS, PIECE, PIECES, WARM_UP, cut_blocks
+from miniapm.domain.impact.windows import LOOKS, PIECE, PIECES, SPARE_BLOCKS, WARM_UP, cut_blocks
 
 STEP = PIECE
 """How far moments are apart; they lie on whole tens of minutes."""
@@ -93,7 +93,9 @@ def _replay(
     blocks = minutes.cut_all(cut_blocks(window))
     measured: list[float] = []
     for share in (MEDIAN, P95):
-        shift = measure_latency(find_baseline(pieces, share), blocks, whole, share, least_us)
+        shift = measure_latency(
+            find_baseline(pieces, share), blocks, whole, share, least_us, SPARE_BLOCKS[look]
+        )
         measured += (shift.up, shift.down)
     errors = measure_errors(find_base_rate(pieces, day), blocks, whole)
     measured += (errors.z, errors.z if errors.passes else 0.0)

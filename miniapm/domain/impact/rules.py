@@ -22,6 +22,7 @@ from miniapm.domain.impact.swings import (
     smallest_visible,
 )
 from miniapm.domain.impact.values import Change, Metric, Verdict
+from miniapm.domain.impact.windows import SPARE_BLOCKS
 
 LARGEST_UNSEEN = 0.5
 """`unchanged` is said only where a slow-down of so much would have been seen."""
@@ -54,7 +55,7 @@ def judge_endpoint(
     latency: list[Change] = []
     for metric, share, up, down, fired in quantiles:
         baseline = find_baseline(pieces, share)
-        shift = measure_latency(baseline, blocks, whole, share, least_us)
+        shift = measure_latency(baseline, blocks, whole, share, least_us, SPARE_BLOCKS[look])
         if not up.moments:
             up = down = _guess(up, pieces, whole, share)
         visible = _see(metric, up, look, exp(max(baseline)), least_us)

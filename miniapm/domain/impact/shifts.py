@@ -1,7 +1,7 @@
 """How far an endpoint moved: the steady part of the difference between before and after.
 
-A shift counts when four of five blocks show it (it lasts), against the usual of the last hour and
-against the last ten minutes alike (it began at the deploy).
+A shift counts when all blocks show it, or all but one (it lasts), against the usual of the last
+hour and against the last ten minutes alike (it began at the deploy).
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,8 @@ LEAST_REQUESTS = 50
 """Fewer than so before or after: nothing can be said."""
 _POOL_BELOW = 100
 """Fewer than so after: the blocks are too thin, all of them are taken together."""
+_THIN_BELOW = 1000
+"""Fewer than so after: chance alone may hide a shift in one of the blocks."""
 _STEADY_FROM = 25
 """From so many errors on, they have to be spread over the blocks."""
 LEAST_SHIFT = log(1.10)
@@ -77,8 +79,10 @@ def measure_latency(
     whole: Segment,
     share: float,
     least_us: float,
+    spare: int,
 ) -> LatencyShift:
-    """Blocks against the baseline of the quantile `share`; `whole` is all blocks together.
+    """Blocks, but for `spare` of them, against the baseline of the quantile `share`; `whole` is all
+    blocks together.
 
     A move of less than `least_us` is held below what could be called a change.
     """
@@ -88,12 +92,13 @@ def measure_latency(
     if whole.count < _POOL_BELOW:
         up, down = after - slower_than, faster_than - after
     else:
-        moved = [value for value in values if value is not None]
-        missing = len(values) - len(moved)
-        ordered = sorted(moved)
-        # the second smallest and the second largest, where a block without requests shows nothing
-        up = ordered[1 - missing] - slower_than if missing < 2 else 0.0
-        down = faster_than - ordered[-2 + missing] if missing < 2 else 0.0
+        ordered = sorted(value for value in values if value is not None)
+        if whole.count < _THIN_BELOW:
+            spare = max(1, spare)
+        # a block without requests shows nothing
+        place = spare - (len(values) - len(ordered))
+        up = ordered[place] - slower_than if place >= 0 else 0.0
+        down = faster_than - ordered[-1 - place] if place >= 0 else 0.0
     return LatencyShift(
         _hold(up, slower_than, least_us), _hold(down, faster_than, -least_us),
         baseline.usual, after, values,

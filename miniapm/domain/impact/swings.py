@@ -58,9 +58,9 @@ class Limits(NamedTuple):
 LIMITS = {
     # a burst of five minutes is too usual to be told from a deploy: only what doubles is called
     5: Limits(4.0, 4.0, 3.0, log(2)),
-    10: Limits(2.0, 2.5, 1.6, LEAST_SHIFT),
-    30: Limits(1.5, 2.0, 1.6, LEAST_SHIFT),
-    60: Limits(1.5, 2.0, 1.6, LEAST_SHIFT),
+    10: Limits(2.1, 2.5, 1.7, LEAST_SHIFT),
+    30: Limits(1.6, 2.0, 1.6, LEAST_SHIFT),
+    60: Limits(1.8, 2.0, 1.6, LEAST_SHIFT),
 }
 
 _GUESSES = {
@@ -189,5 +189,7 @@ def _find_from(column: "array[int]", usable: Sequence[int], least: float) -> set
 
 def smallest_visible(swing: Swing, limit: float, least_shift: float) -> float:
     """The true shift (a logarithm) that is called a change nine times in ten: what is measured of
-    it is off by what the swing of an unchanged endpoint is."""
-    return max(least_shift - swing.typical, limit * swing.usual) + _MARGIN * swing.usual
+    it is off by what the endpoint swings by itself."""
+    # a guess is generous already
+    margin = _MARGIN * swing.usual if swing.moments else 0.0
+    return max(least_shift - swing.typical, limit * swing.usual) + margin

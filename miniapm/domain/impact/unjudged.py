@@ -6,7 +6,7 @@ from miniapm.domain.deploys.values import Deploy
 def is_awaited(deploy: Deploy, judged_since: int) -> bool:
     """Whether a verdict of a deploy without one may come by itself. Those of before
     `judged_since` (µs) are not judged any more."""
-    is_live = deploy.status == "succeeded" and deploy.hidden_at is None
+    is_live = deploy.status == "succeeded" and deploy.hidden_at is None and not deploy.is_left_out
     return deploy.status == "started" or (is_live and deploy.deployed_at >= judged_since)
 
 
@@ -19,6 +19,8 @@ def tell_unjudged(deploy: Deploy, judged_since: int) -> str:
         return f"{name} still runs: it is judged once it is live."
     if deploy.status != "succeeded":
         return f"{name} did not go live: there is nothing to judge."
+    if deploy.is_left_out:
+        return f"{name} is left out of every number: it is not judged."
     if deploy.deployed_at < judged_since:
         return f"{name} was not judged while the minutes around it were kept."
     return f"{name} is not judged yet."

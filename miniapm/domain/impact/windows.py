@@ -13,6 +13,9 @@ LOOKS = (5, 10, 30, 60)
 DECIDING_LOOK = 10
 """Earlier looks see disasters only."""
 BLOCKS = 5
+SPARE_BLOCKS = {5: 0, 10: 0, 30: 1, 60: 1}
+"""How many blocks of a look need not show a shift. Some minutes of trouble that happen to begin
+with a deploy fill most of a short look, but hardly all of it."""
 PIECE = 10 * MINUTE
 PIECES = 6
 LATEST_TELEMETRY = HOUR
