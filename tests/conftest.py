@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
+import hypothesis
 import msgspec
 import pytest
 
@@ -19,6 +20,12 @@ from miniapm.domain.keys import DEFAULT_SCOPES
 from tests import factories
 
 T = TypeVar("T")
+
+
+def pytest_configure() -> None:
+    """Property tests take what time they need, and the same examples each time."""
+    hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
+    hypothesis.settings.load_profile("steady")
 
 
 @dataclass

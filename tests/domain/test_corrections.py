@@ -150,7 +150,7 @@ ANY_JSON = st.recursive(
 )
 
 
-@settings(deadline=None, derandomize=True, max_examples=300)
+@settings(max_examples=300)
 @given_by(st.dictionaries(st.sampled_from([*CORRECTABLE, "environment"]) | TEXT, ANY_JSON))
 def test_whatever_comes_it_is_a_deploy_or_a_list_of_what_is_wrong(given: dict[str, Any]) -> None:
     try:

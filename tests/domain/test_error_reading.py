@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from miniapm.domain.errors.bounding import MAX_LINE, MAX_LINES, MAX_MESSAGE, bound_value
@@ -80,7 +80,6 @@ def is_storable(occurrence: Occurrence) -> bool:
     return len(packed) < 1_000_000
 
 
-@settings(deadline=None, derandomize=True)
 @given(st.binary())
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     for parse in (parse_error, parse_errors):
@@ -88,7 +87,6 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
             parse(body, DEFAULTS, START, SCRUBBER)
 
 
-@settings(deadline=None, derandomize=True)
 @given(st.dictionaries(NAMES, JSON | st.text()))
 def test_any_fields_are_read_or_refused(fields: dict[str, Any]) -> None:
     body = json.dumps(fields).encode()
@@ -100,14 +98,12 @@ def test_any_fields_are_read_or_refused(fields: dict[str, Any]) -> None:
         assert is_storable(found)
 
 
-@settings(deadline=None, derandomize=True)
 @given(JSON)
 def test_any_params_make_a_bounded_occurrence(value: Any) -> None:
     body = json.dumps({"exception_class": "E", "message": "m", "params": value, "context": value})
     assert is_storable(parse_error(body.encode(), DEFAULTS, START, SCRUBBER))
 
 
-@settings(deadline=None, derandomize=True)
 @given(st.lists(st.text(), max_size=20) | st.text())
 def test_any_stack_trace_is_taken(backtrace: list[str] | str) -> None:
     occurrence = read(backtrace=backtrace)
@@ -116,7 +112,6 @@ def test_any_stack_trace_is_taken(backtrace: list[str] | str) -> None:
     assert all(len(line) <= MAX_LINE for line in occurrence.backtrace)
 
 
-@settings(deadline=None, derandomize=True)
 @given(JSON)
 def test_any_batch_is_read_item_by_item(items: Any) -> None:
     body = json.dumps({"errors": items}).encode()
@@ -127,7 +122,6 @@ def test_any_batch_is_read_item_by_item(items: Any) -> None:
         assert len(batch.occurrences) + len(batch.rejected) == len(items)
 
 
-@settings(deadline=None, derandomize=True)
 @given(st.text(), st.text(), st.text(), st.dictionaries(st.text(), JSON))
 def test_any_exception_of_telemetry_is_an_occurrence(
     name: str, message: str, stacktrace: str, attributes: dict[str, Any]

@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from miniapm.domain.errors.fingerprints import fold, identify
@@ -133,7 +133,6 @@ def test_words_with_colons_are_no_frames() -> None:
     assert find_frames(["at 10:30 it failed", "Error: code:7", "see a b:7", "x:1"]) == []
 
 
-@settings(deadline=None, derandomize=True)
 @given(st.lists(st.text(max_size=300), max_size=30))
 def test_any_text_has_an_identity(lines: list[str]) -> None:
     backtrace = tuple(lines)

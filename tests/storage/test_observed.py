@@ -326,7 +326,7 @@ announcements = st.builds(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(announcements, min_size=2, max_size=6))
 def test_together_they_find_what_was_seen_as_one_by_one(
     connection: Connection, given_announcements: list[Announcement]

@@ -152,7 +152,7 @@ def histories(draw: st.DrawFn) -> list[Event]:
     return events
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(histories(), st.randoms(use_true_random=False), st.booleans())
 def test_attempts_one_after_another_arrive_in_any_order(
     tmp_path_factory: pytest.TempPathFactory,

@@ -104,7 +104,7 @@ announcements = st.builds(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(announcements, min_size=1, max_size=6), min_size=1, max_size=4))
 def test_the_rows_are_those_of_one_by_one(
     connection: Connection, groups: list[list[Announcement]]

@@ -1,7 +1,7 @@
 """Cursors: whatever we write we read back; whatever we did not write is refused."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from miniapm.storage.deploys.find import Cursor
@@ -10,7 +10,6 @@ from miniapm.web.cursors import decode_cursor, encode_cursor
 INTEGERS = st.integers(min_value=-(2**63), max_value=2**63 - 1)
 
 
-@settings(deadline=None, derandomize=True)
 @given(INTEGERS, INTEGERS)
 def test_it_comes_back(at: int, deploy_id: int) -> None:
     text = encode_cursor(Cursor(at, deploy_id))
@@ -18,7 +17,6 @@ def test_it_comes_back(at: int, deploy_id: int) -> None:
     assert text.replace("-", "").replace("_", "").isalnum()
 
 
-@settings(deadline=None, derandomize=True)
 @given(st.text())
 def test_what_is_not_ours_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="next_cursor"):

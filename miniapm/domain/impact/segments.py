@@ -106,19 +106,19 @@ class MinuteSums:
         self._since = since
         self._counts = list(accumulate(counts))
         self._failed = list(accumulate(failed))
-        self._form = form = self._find_form(rows)
+        firsts = [_first_of(row[3]) for row in rows]
+        self._form = form = self._find_form(rows, min(firsts, default=0))
         bits, mask = 8 * form.size, form.even
-        for started_at, _, _, histogram in rows:
+        for (started_at, _, _, histogram), first in zip(rows, firsts, strict=True):
             place = (started_at - since) // MINUTE + 1
-            lanes = _to_lanes(histogram, form.size) << (_first_of(histogram) - form.first) * bits
+            lanes = _to_lanes(histogram, form.size) << (first - form.first) * bits
             low = lanes & mask
             even[place] += low
             odd[place] += (lanes ^ low) >> bits
         self._even = list(accumulate(even))
         self._odd = list(accumulate(odd))
 
-    def _find_form(self, rows: Sequence[MinuteRow]) -> _Lanes:
-        first = min([_first_of(row[3]) for row in rows], default=0)
+    def _find_form(self, rows: Sequence[MinuteRow], first: int) -> _Lanes:
         widest = max([row[3][0] & ~DENSE for row in rows], default=0)
         sums = self._counts
         most = max(map(int.__sub__, sums[LONGEST:], sums), default=sums[-1])

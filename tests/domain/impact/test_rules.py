@@ -1,6 +1,6 @@
 """When a shift is called a change of an endpoint."""
 
-from math import log
+from math import exp2, log
 
 import pytest
 
@@ -137,7 +137,7 @@ def test_while_it_learns_chance_is_reckoned_with() -> None:
     """Six requests a minute, of durations all over the place."""
 
     def scatter(minute: int) -> float:
-        return 10_000.0 * 2.0 ** float(minute * 7 % 11)
+        return 10_000.0 * exp2(minute * 7 % 11)
 
     rows = make_rows(AROUND, scatter, lambda _: 6)
     measured = _judge(rows, swings=GUESSED)
