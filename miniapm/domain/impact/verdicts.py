@@ -22,6 +22,8 @@ def fold_looks(plan: Plan, looks: Mapping[int, Look]) -> Standing:
     A later look replaces an earlier one, for it sees more. A regression that it does not see any
     more has passed: it is withdrawn, though the last look may see it again.
     """
+    if plan.came_late_at is not None:
+        return Standing("final", "not_enough_data", None, None)
     possible = plan.looks
     taken = [look for look in possible if look in looks]
     following = [look for look in possible if look not in looks]

@@ -19,19 +19,22 @@ with a deploy fill most of a short look, but hardly all of it."""
 PIECE = 10 * MINUTE
 PIECES = 6
 LATEST_TELEMETRY = HOUR
-"""A version that shows up in telemetry later than so after its deploy is not waited for."""
+"""A version that shows up in telemetry later than so after its deploy cannot be judged: neither
+what served meanwhile nor what came before then tells of it."""
 LONGEST_ROLLOUT = 2 * HOUR
 
 
 class Plan(msgspec.Struct, frozen=True):
     """`at` is when the deploy counts from, `before` what it is compared with (empty when the
     previous deploy is too near), `after_since` the end of the warm-up, `next_at` the next deploy of
-    the same service and env."""
+    the same service and env, `came_late_at` the first telemetry of a version that came too late to
+    be judged."""
 
     at: int
     before: Window
     after_since: int
     next_at: int | None
+    came_late_at: int | None = None
 
     @property
     def pieces(self) -> list[Window]:
@@ -51,6 +54,8 @@ class Plan(msgspec.Struct, frozen=True):
     @property
     def looks(self) -> list[int]:
         """The looks that there can be."""
+        if self.came_late_at is not None:
+            return []
         return [look for look in LOOKS if self.can_look(look)]
 
 
@@ -66,8 +71,10 @@ def plan_windows(
     `first_seen_at` is the first telemetry of its version: the deploy counts from there when that is
     later. While it was rolled out both versions served, so the time before ends at its start.
     """
-    at = deployed_at
-    if first_seen_at is not None and deployed_at < first_seen_at <= deployed_at + LATEST_TELEMETRY:
+    at, came_late_at = deployed_at, None
+    if first_seen_at is not None and first_seen_at > deployed_at + LATEST_TELEMETRY:
+        came_late_at = first_seen_at
+    elif first_seen_at is not None and first_seen_at > deployed_at:
         at = first_seen_at
     began = deployed_at
     if started_at is not None and deployed_at - LONGEST_ROLLOUT <= started_at < deployed_at:
@@ -78,7 +85,7 @@ def plan_windows(
         since = max(since, previous_at + -previous_at % MINUTE + WARM_UP)
     if until - since < PIECE:
         since = until
-    return Plan(at, Window(since, until), at + -at % MINUTE + WARM_UP, next_at)
+    return Plan(at, Window(since, until), at + -at % MINUTE + WARM_UP, next_at, came_late_at)
 
 
 def cut_blocks(window: Window) -> list[Window]:

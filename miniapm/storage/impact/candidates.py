@@ -31,18 +31,31 @@ class ChangedDeploy(NamedTuple):
     ref: DeployRef
     updated_at: int
 
+    @property
+    def place(self) -> "ChangePlace":
+        return ChangePlace(self.updated_at, self.ref.deploy_id)
 
-def find_changed(connection: Connection, since: int, oldest: int, most: int) -> list[ChangedDeploy]:
-    """At most so many deploys that were recorded or changed from `since` on (µs), by that time,
-    and not judged since; those deployed before `oldest` have no minutes to judge them by."""
+
+class ChangePlace(NamedTuple):
+    """Where a look through the changes stands: behind this instant (µs) and this deploy."""
+
+    updated_at: int
+    deploy_id: int
+
+
+def find_changed(
+    connection: Connection, behind: ChangePlace, oldest: int, most: int
+) -> list[ChangedDeploy]:
+    """At most so many deploys that were recorded or changed behind that place, in this order, and
+    not judged since; those deployed before `oldest` (µs) have no minutes to judge them by."""
     rows = connection.execute(
         """/* deploys.find_changed */ select d.project_id, d.id, d.updated_at
         from projects p join deploys d on d.project_id = p.id
             left join impacts i on i.deploy_id = d.id
-        where d.updated_at >= :since and d.deployed_at >= :oldest
+        where (d.updated_at, d.id) > (:updated_at, :deploy_id) and d.deployed_at >= :oldest
             and (i.deploy_id is null or i.deploy_updated_at <> d.updated_at)
         order by d.updated_at, d.id limit :most""",
-        {"since": since, "oldest": oldest, "most": most},
+        {**behind._asdict(), "oldest": oldest, "most": most},
     )
     return [ChangedDeploy(DeployRef(row[0], row[1]), row[2]) for row in rows]
 
@@ -74,6 +87,16 @@ def find_due(connection: Connection, now: int, most: int) -> list[DeployRef]:
         {"now": now, "most": most},
     )
     return [DeployRef(*row) for row in rows]
+
+
+def stop_looking(connection: Connection, ref: DeployRef) -> None:
+    """No look at a deploy is to come: it is not live any more, or too old. What changes it brings
+    it back."""
+    connection.execute(
+        """/* impacts.stop_looking */ update impacts set next_look_at = null
+        where project_id = :project_id and deploy_id = :deploy_id and next_look_at is not null""",
+        ref._asdict(),
+    )
 
 
 def find_stale(connection: Connection, stirred: Mapping[Lane, Window]) -> list[DeployRef]:

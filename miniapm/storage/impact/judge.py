@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from miniapm.clock import DAY, HOUR
 from miniapm.domain.deploys.values import Deploy
 from miniapm.domain.impact.looks import EndpointPast, look_at
 from miniapm.domain.impact.moments import DayRates
@@ -188,8 +189,16 @@ def _tell(
 
 def _tell_lack(deploy: Deploy, plan: Plan, look: Look | None) -> str:
     """Why there is nothing to compare, "" where there is."""
+    if plan.came_late_at is not None:
+        return f"its version was first seen in telemetry {_tell_late(plan)} after it"
     if look is not None and not look.endpoints:
         return f"there is no telemetry of {deploy.service} in {deploy.env} around it"
     if not plan.pieces:
         return "the previous deploy was less than 12 minutes before it"
     return ""
+
+
+def _tell_late(plan: Plan) -> str:
+    assert plan.came_late_at is not None
+    late = plan.came_late_at - plan.at
+    return f"{late // HOUR} h" if late < 2 * DAY else f"{late // DAY} days"

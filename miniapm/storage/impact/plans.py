@@ -40,7 +40,7 @@ def find_confounders(connection: Connection, deploy: Deploy) -> list[Confounder]
     rows = connection.execute(
         f"""/* deploys.find_beside */ select {COLUMNS} from deploys
         where project_id = :project_id and env = :env and service <> :service
-            and status = 'succeeded' and hidden_at is null
+            and status = 'succeeded' and hidden_at is null and is_left_out = 0
             and deployed_at >= :since and deployed_at <= :until""",
         {
             "project_id": deploy.project_id,

@@ -18,7 +18,6 @@ from miniapm.storage.connection import Connection, scalar
 from miniapm.storage.impact.lanes import (
     Lane,
     find_day_rates,
-    find_endpoint_names,
     find_minute_rows,
 )
 
@@ -34,14 +33,32 @@ class QueuedHour(NamedTuple):
     times: int
 
 
-def take_hours(connection: Connection, oldest: int, now: int, most: int) -> list[QueuedHour]:
-    """At most so many queued hours that are complete, oldest first, from `oldest` (µs) on."""
+def find_queued_lanes(connection: Connection, oldest: int, now: int) -> list[Lane]:
+    """The lanes of which complete hours from `oldest` (µs) on wait to be replayed."""
     rows = connection.execute(
-        """/* replay_hours.find */ select project_id, service, env, hour, times from replay_hours
-        where hour >= :oldest and hour <= :latest order by hour limit :most""",
-        {"oldest": oldest, "latest": now - HOUR_REACH.until - SETTLE_US, "most": most},
-    ).fetchall()
-    return [QueuedHour(Lane(*row[:3]), row[3], row[4]) for row in rows]
+        """/* replay_hours.lanes */ select distinct project_id, service, env from replay_hours
+        where hour >= :oldest and hour <= :latest""",
+        {"oldest": oldest, "latest": now - HOUR_REACH.until - SETTLE_US},
+    )
+    return [Lane(*row) for row in rows]
+
+
+def find_queued_hours(
+    connection: Connection, lane: Lane, oldest: int, now: int, most: int
+) -> list[QueuedHour]:
+    """At most so many of the complete hours of a lane, oldest first."""
+    rows = connection.execute(
+        """/* replay_hours.find */ select hour, times from replay_hours
+        where project_id = :project_id and service = :service and env = :env
+            and hour >= :oldest and hour <= :latest order by hour limit :most""",
+        {
+            **lane._asdict(),
+            "oldest": oldest,
+            "latest": now - HOUR_REACH.until - SETTLE_US,
+            "most": most,
+        },
+    )
+    return [QueuedHour(lane, *row) for row in rows]
 
 
 def count_queued(connection: Connection, oldest: int, now: int) -> int:
@@ -72,11 +89,12 @@ def has_queued(connection: Connection, lane: Lane, oldest: int, hour: int, now: 
     return found is not None
 
 
-def replay(connection: Connection, lane: Lane, hour: int, least_us: float) -> dict[int, bytes]:
+def replay(
+    connection: Connection, lane: Lane, hour: int, endpoint_ids: Iterable[int], least_us: float
+) -> dict[int, bytes]:
     """The moments of one hour by endpoint; only of those with anything to compare."""
-    names = find_endpoint_names(connection, lane)
     window = Window(hour + HOUR_REACH.since, hour + HOUR_REACH.until)
-    found = find_minute_rows(connection, lane, window, names)
+    found = find_minute_rows(connection, lane, window, endpoint_ids)
     days = find_day_rates(connection, lane, hour, found)
     moments: dict[int, bytes] = {}
     for endpoint_id, rows in found.items():

@@ -1,17 +1,18 @@
 """How the endpoints of a lane swing: learned from two weeks of moments, and kept for some hours."""
 
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
 
 from miniapm.clock import DAY, HOUR
 from miniapm.domain.impact.moments import HOUR_REACH, STEP
-from miniapm.domain.impact.swings import HISTORY_DAYS, Swings, learn
+from miniapm.domain.impact.swings import HISTORY_DAYS, History, Swings, learn
 from miniapm.domain.impact.values import Window
 from miniapm.domain.impact.windows import LOOKS, WARM_UP
 from miniapm.domain.spans.compression import compress_plain, decompress
 from miniapm.storage.connection import Connection
-from miniapm.storage.impact.lanes import Lane, find_endpoint_names
+from miniapm.storage.impact.lanes import Lane
 from miniapm.storage.impact.replays import find_moments
 
 GOOD_FOR = 6 * HOUR
@@ -48,31 +49,46 @@ def find_swings(connection: Connection, lane: Lane, at: int) -> LaneSwings | Non
     return None if row is None else msgspec.msgpack.decode(decompress(row[0]), type=LaneSwings)
 
 
-def learn_swings(connection: Connection, lane: Lane, at: int) -> LaneSwings:
-    """What the moments of the 14 days before `at` (µs) teach of each endpoint of a lane; takes some
+def learn_histories(
+    connection: Connection, lane: Lane, at: int, endpoint_ids: Iterable[int]
+) -> dict[int, History]:
+    """What the moments of the 14 days before `at` (µs) teach of endpoints of a lane; takes some
     milliseconds an endpoint."""
     until = _end_before(at)
     since = until - HISTORY_DAYS * DAY
-    hours = range(since, until, HOUR)
     left_out = find_left_out(connection, lane, Window(since, until))
-    names = find_endpoint_names(connection, lane)
-    swings: dict[int, dict[int, Swings]] = {}
-    fired: dict[int, set[int]] = {look: set() for look in LOOKS}
-    there: set[int] = set()
-    for endpoint_id in names:
-        # one by one: two weeks of all of them are some megabytes
-        for moments in find_moments(connection, lane, hours, [endpoint_id]).values():
-            history = learn(moments, left_out)
-            swings[endpoint_id] = history.swings
+    # one by one: two weeks of all of them are some megabytes
+    return {
+        endpoint_id: learn(moments, left_out)
+        for one in endpoint_ids
+        for endpoint_id, moments in find_moments(
+            connection, lane, range(since, until, HOUR), [one]
+        ).items()
+    }
+
+
+class Learned:
+    """What was learned for a deploy at `at` (µs), gathered from some endpoints of a lane at a
+    time."""
+
+    def __init__(self, at: int) -> None:
+        self._until = _end_before(at)
+        self._swings: dict[int, dict[int, Swings]] = {}
+        self._there: set[int] = set()
+        self._fired: dict[int, set[int]] = {look: set() for look in LOOKS}
+
+    def add(self, histories: Mapping[int, History]) -> None:
+        for endpoint_id, history in histories.items():
+            self._swings[endpoint_id] = history.swings
+            self._there |= history.places
             for look, places in history.fired.items():
-                fired[look] |= places
-            there |= history.places
-    moments_there = len(there)
-    return LaneSwings(
-        until,
-        swings,
-        {look: Alarms(moments_there, len(places)) for look, places in fired.items()},
-    )
+                self._fired[look] |= places
+
+    def join(self) -> LaneSwings:
+        """Of each endpoint, and how often any of them would have been called."""
+        there = len(self._there)
+        alarms = {look: Alarms(there, len(places)) for look, places in self._fired.items()}
+        return LaneSwings(self._until, self._swings, alarms)
 
 
 def _end_before(at: int) -> int:
@@ -111,7 +127,7 @@ def find_left_out(connection: Connection, lane: Lane, window: Window) -> set[int
             left join impacts i on i.deploy_id = d.id
             left join impact_reviews r on r.deploy_id = d.id
         where d.project_id = :project_id and d.service = :service and d.env = :env
-            and d.status = 'succeeded' and d.hidden_at is null
+            and d.status = 'succeeded' and d.hidden_at is null and d.is_left_out = 0
             and d.deployed_at >= :since and d.deployed_at < :until""",
         {
             **lane._asdict(),

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from miniapm.clock import HOUR, MINUTE
 from miniapm.domain.impact.values import Window
+from miniapm.domain.impact.verdicts import Standing, fold_looks
 from miniapm.domain.impact.windows import BLOCKS, LOOKS, cut_blocks, plan_windows
 
 AT = 1000 * HOUR
@@ -37,9 +38,17 @@ def test_a_deploy_counts_from_the_first_telemetry_of_its_version() -> None:
     assert plan.before.until == AT
 
 
-@pytest.mark.parametrize("first_seen_at", [AT - MINUTE, AT + 2 * HOUR])
-def test_telemetry_from_before_or_much_later_moves_nothing(first_seen_at: int) -> None:
-    assert plan_windows(AT, None, first_seen_at, None, None).at == AT
+def test_telemetry_from_before_moves_nothing() -> None:
+    assert plan_windows(AT, None, AT - MINUTE, None, None) == plan_windows(
+        AT, None, None, None, None
+    )
+
+
+def test_a_version_that_comes_much_later_is_not_looked_at() -> None:
+    plan = plan_windows(AT, None, AT + HOUR + 1, None, None)
+    assert plan.looks == []
+    assert fold_looks(plan, {}) == Standing("final", "not_enough_data", None, None)
+    assert plan_windows(AT, None, AT + HOUR, None, None).looks != []
 
 
 def test_the_time_before_ends_where_the_roll_out_began() -> None:

@@ -4,12 +4,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import pytest
+
 from miniapm.clock import DAY, HOUR, MINUTE, to_rfc3339
 from miniapm.storage.audit import Act
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.change import edit_deploy, hide_deploy, restore_deploy, undo_change
+from miniapm.storage.impact.candidates import find_due
 from miniapm.storage.impact.replays import SETTLE_US
-from miniapm.storage.impact.verdicts import find_transitions
+from miniapm.storage.impact.verdicts import find_impact, find_transitions
+from miniapm.storage.impact.watch import MOST_CHANGED, MOST_DEPLOYS
 from tests.conftest import FakeClock
 from tests.factories import make_occurrence
 from tests.storage.impact.served import T0, Judge, Service, open_judge
@@ -242,6 +246,21 @@ def test_a_canary_that_is_slower_than_the_others_is_called_so(tmp_path: Path) ->
     run(tmp_path, test)
 
 
+def test_a_version_that_came_hours_later_is_not_judged_by_what_served_meanwhile(
+    tmp_path: Path,
+) -> None:
+    async def test(judge: Judge, service: Service) -> None:
+        await service.serve(AT, AT + 90 * MINUTE, version="v1")
+        await service.serve(AT + 90 * MINUTE, T0, version="v2")
+        deploy_id = await judge.deploy(AT, version="v2")
+        await judge.database.write(link, "v2", deploy_id)
+        impact = await judge.judge(deploy_id)
+        assert (impact.state, impact.verdict) == ("final", "not_enough_data")
+        assert "was first seen in telemetry 1 h after it" in impact.sentence
+
+    run(tmp_path, test)
+
+
 def link(connection: Connection, version: str, deploy_id: int) -> None:
     """Tells a release that it is a deploy, as the look at releases does."""
     connection.execute(
@@ -270,3 +289,75 @@ def clear_queue(connection: Connection) -> None:
 
 def find_queue(connection: Connection) -> list[int]:
     return [row[0] for row in connection.execute("select hour from replay_hours order by hour")]
+
+
+def test_hidden_deploys_whose_look_is_due_hold_up_nobody(tmp_path: Path) -> None:
+    async def test(judge: Judge, service: Service) -> None:
+        await service.serve(AT, T0)
+        at = T0 - 9 * MINUTE
+        hidden = [
+            await judge.deploy(at, service=f"s{n}", git_sha=f"{n:040x}")
+            for n in range(MOST_DEPLOYS)
+        ]
+        await judge.watch.look_at_all()
+        act = Act("anna", judge.clock(), judge.make_id)
+        for deploy_id in hidden:
+            await judge.database.write(hide_deploy, act, 1, deploy_id)
+        last = await judge.deploy(at + MINUTE)
+        await judge.watch.look_at_all()
+        judge.clock.move(6 * MINUTE)
+        await judge.watch.look()
+        await judge.watch.look()
+        impact = await judge.database.read(find_impact, 1, last)
+        assert impact is not None
+        assert dict(impact.looks)[10]
+        assert await judge.database.read(find_due, judge.clock(), 500) == []
+
+    run(tmp_path, test)
+
+
+def test_many_that_changed_at_one_instant_and_never_went_live_hold_up_nobody(
+    tmp_path: Path,
+) -> None:
+    async def test(judge: Judge, service: Service) -> None:
+        await service.serve(AT, T0)
+        for n in range(MOST_CHANGED + 1):
+            await judge.deploy(AT, service=f"s{n}", status="failed")
+        judge.clock.move(1)
+        deploy_id = await judge.deploy(AT)
+        assert (await judge.judge(deploy_id)).state == "final"
+
+    run(tmp_path, test)
+
+
+def test_a_deploy_that_cannot_be_judged_holds_up_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(judge: Judge, service: Service) -> None:
+        await service.serve(AT, T0)
+        broken = await judge.deploy(AT, service="broken")
+        await judge.watch.look_at_all()
+        await judge.database.write(break_evidence, broken)
+        again = Judge(judge.database, judge.clock)
+        await judge.database.write(touch, broken)
+        deploy_id = await judge.deploy(AT)
+        await again.watch.look()
+        await again.watch.look()
+        impact = await judge.database.read(find_impact, 1, deploy_id)
+        assert impact is not None
+        assert impact.state == "final"
+        assert f"the deploy {broken} cannot be judged" in caplog.text
+
+    run(tmp_path, test)
+
+
+def break_evidence(connection: Connection, deploy_id: int) -> None:
+    connection.execute(
+        "update impacts set evidence = x'00' where deploy_id = :id", {"id": deploy_id}
+    )
+
+
+def touch(connection: Connection, deploy_id: int) -> None:
+    connection.execute(
+        "update deploys set updated_at = updated_at + 1 where id = :id", {"id": deploy_id}
+    )
