@@ -16,6 +16,9 @@ from pathlib import Path
 
 from miniapm.cli import command_paths, run
 from miniapm.config.documents import render_example, render_table
+from miniapm.domain.receivers.commands import list_commands
+from miniapm.domain.receivers.setup import NAMES, tell_setup
+from miniapm.domain.receivers.values import KINDS, ReceiverTerms
 from miniapm.web.snippets import (
     EXAMPLE_URL,
     Snippet,
@@ -67,6 +70,22 @@ def render_snippet(snippet: Snippet) -> str:
     return f"{place}\n\n{setup}{code}"
 
 
+def render_receivers() -> str:
+    """The steps and commands that the settings page shows for a new receiver."""
+    parts = []
+    for kind in KINDS:
+        steps = (
+            textwrap.fill(f"{number}. {step}", 100, subsequent_indent="   ", break_on_hyphens=False)
+            for number, step in enumerate(tell_setup(kind), 1)
+        )
+        commands = (
+            f"\n{command.words}\n\n```sh\n{command.text}\n```"
+            for command in list_commands(ReceiverTerms(kind=kind))
+        )
+        parts.append("\n".join((f"**{NAMES[kind]}**\n", *steps, *commands, "")))
+    return "\n".join(parts)
+
+
 def render_telemetry() -> str:
     """The environment that the settings page shows, for the server and the project of the start."""
     return f"```sh\n{write_telemetry_setup(LOCAL_URL, 'default')}\n```\n"
@@ -77,6 +96,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "gates": render_gates,
     "hooks": render_hooks,
     "settings": render_table,
+    "receivers": render_receivers,
     "telemetry": render_telemetry,
 }
 

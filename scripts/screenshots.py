@@ -86,7 +86,7 @@ def insert_deploys(connection: Connection, count: int) -> None:
                 Commit(shas[j], at - j * HOUR, TITLES[j] or "wip", "Ana")
                 for j in range(min(5, count))
             ]
-            insert_commits(connection, project.id, deploy.id, commits)
+            insert_commits(connection, deploy, commits)
         at -= int(rng.expovariate(1 / (4 * HOUR))) + MINUTE
 
 
@@ -139,7 +139,7 @@ def seed_hostile(connection: Connection) -> None:
         )  # fmt: skip
         insert_row(connection, deploy)
         commits = [Commit(text[:200], at, text, text[:200])]
-        insert_commits(connection, project.id, deploy.id, commits)
+        insert_commits(connection, deploy, commits)
 
 
 def nothing(connection: Connection) -> None:

@@ -20,6 +20,7 @@ BUILT_IN_NAMES = (
     "password",
     "private_key",
     "pwd",
+    "routing_key",
     "secret",
     "session_id",
     "token",

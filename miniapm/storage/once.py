@@ -1,7 +1,7 @@
 """How the command line uses the database: a connection for one call, beside a running server."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -28,6 +28,19 @@ def write_once(path: Path, query: "Query[P, T]", *args: P.args, **kwargs: P.kwar
     """
     with open_existing(path) as connection, write_lock(path), transaction(connection):
         return query(connection, *args, **kwargs)
+
+
+@contextmanager
+def open_writer(path: Path) -> Iterator[Callable[[Callable[[Connection], T]], T]]:
+    """What runs one query after the other as `write_once` does, each in a transaction of its own,
+    on one connection: opening and closing one costs as much as writing some hundred rows."""
+    with open_existing(path) as connection:
+
+        def write(query: Callable[[Connection], T]) -> T:
+            with write_lock(path), transaction(connection):
+                return query(connection)
+
+        yield write
 
 
 @contextmanager

@@ -14,12 +14,21 @@ MAX_SLUG = 50
 # whose rows belong to a project, those that point at others first; audit stays, and telemetry goes
 # in steps (retention/projects.py)
 _OWNED = (
+    "foreign_gates",
+    "foreign_release_deploys",
+    "foreign_release_commits",
+    "foreign_releases",
+    "receiver_deliveries",
+    "receivers",
+    "pushed_commits",
+    "deploy_ids",
     "deploy_tags",
     "deploy_commits",
     "deploy_changes",
     "idempotency",
     "refusals",
     "deploys",
+    "deploy_versions",
     "error_counts",
     "error_releases",
     "error_occurrences",

@@ -47,13 +47,14 @@ class RefusalRecorder:
         error: MiniapmError,
         body: bytes,
         content_type: bytes = b"",
+        project_id: int = UNKNOWN_PROJECT,
     ) -> None:
         """Keeps one refusal; waits for it a little, so that who looks next finds it.
 
-        `content_type` as the header gives it.
+        `content_type` as the header gives it; `project_id` is whose it is where there is no key.
         """
         now = self._clock()
-        project_id = key.project_id if key else UNKNOWN_PROJECT
+        project_id = key.project_id if key else project_id
         if now // SECOND != self._second:
             self._second = now // SECOND
             self._kept.clear()

@@ -4,7 +4,7 @@ Each endpoint is guarded here: who may is decided before it runs, and whatever i
 answer.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -28,7 +28,7 @@ from miniapm.web.render import render
 from miniapm.web.routes import INGEST_ROUTES, ROUTES, Route
 
 # what is below these fails as JSON; the rest are pages
-_JSON_PREFIXES = ("/api/", "/ingest", "/health", "/readyz")
+_JSON_PREFIXES = ("/api/", "/ingest", "/health", "/readyz", "/hooks/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,17 @@ def _build_pages(context: Context) -> Starlette:
     by_path: dict[str, list[Route]] = {}
     for route in ROUTES:
         by_path.setdefault(route.path, []).append(route)
-    routes = [_build_route(context, path, group) for path, group in by_path.items()]
-    routes += _build_foreign(context)
+    foreign = _group_foreign()
+    pages = [
+        _build_route(context, path, group, foreign.get(path, {})) for path, group in by_path.items()
+    ]
+    shared: list[StarletteRoute] = []
+    others: list[StarletteRoute] = []
+    for path, by_method in foreign.items():
+        is_shared = path in by_path
+        built = _build_foreign(context, path, by_method, is_shared=is_shared)
+        (shared if is_shared else others).extend(built)
+    routes = [*shared, *pages, *others]
 
     async def explain(request: Request, error: Exception) -> Response:
         if (target := _without_slash(request)) is not None:
@@ -108,7 +117,10 @@ def _without_slash(request: Request) -> str | None:
     return local_path(path.rstrip("/") + (f"?{query}" if query else ""), "") or None
 
 
-def _build_route(context: Context, path: str, group: Iterable[Route]) -> StarletteRoute:
+def _build_route(
+    context: Context, path: str, group: Iterable[Route], others: Iterable[str]
+) -> StarletteRoute:
+    """`others` are methods at this address that are no page's."""
     by_method = {route.method: route for route in group}
     if "GET" in by_method:
         by_method.setdefault("HEAD", by_method["GET"])
@@ -118,7 +130,7 @@ def _build_route(context: Context, path: str, group: Iterable[Route]) -> Starlet
         route = by_method.get(request.method)
         try:
             if route is None:
-                raise MethodNotAllowed(tuple(sorted(by_method)))
+                raise MethodNotAllowed(tuple(sorted({*by_method, *others})))
             with nullcontext() if route.may_wait else _go_first(request, context):
                 caller = await identify(request, context, route.access)
                 return await route.endpoint(request, caller)
@@ -132,15 +144,21 @@ def _build_route(context: Context, path: str, group: Iterable[Route]) -> Starlet
     return every_method
 
 
-def _build_foreign(context: Context) -> list[StarletteRoute]:
+def _group_foreign() -> dict[str, dict[str, ForeignRoute]]:
     by_path: dict[str, dict[str, ForeignRoute]] = {}
     for route in FOREIGN_ROUTES:
         by_path.setdefault(route.path, {})[route.method] = route
-    return [
-        StarletteRoute(address, ForeignEndpoint(context, by_method))
-        for path, by_method in by_path.items()
-        for address in (path, f"{path}/")
-    ]
+    return by_path
+
+
+def _build_foreign(
+    context: Context, path: str, by_method: Mapping[str, ForeignRoute], *, is_shared: bool
+) -> list[StarletteRoute]:
+    """The routes of one address; of its own methods alone where it is a page's, too."""
+    endpoint = ForeignEndpoint(context, by_method)
+    if is_shared:
+        return [StarletteRoute(path, endpoint, methods=list(by_method))]
+    return [StarletteRoute(address, endpoint) for address in (path, f"{path}/")]
 
 
 def _go_first(request: Request, context: Context) -> AbstractContextManager[None]:

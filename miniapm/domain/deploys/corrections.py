@@ -1,18 +1,19 @@
 """Correcting a deploy: which fields a person may change, checked by the rules of the way in."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from miniapm.domain.deploys.explaining import summarise
 from miniapm.domain.deploys.payload import ALIASES
 from miniapm.domain.deploys.reading import Defaults, announce
-from miniapm.domain.deploys.values import ENDS, Announcement, Deploy
+from miniapm.domain.deploys.values import ENDS, Announcement, Deploy, Overruled
 from miniapm.domain.names import MOST_GUESSES, suggest
 from miniapm.exceptions import Invalid
 from miniapm.printable import printable
 
+OVERRULED = "overruled"
 CORRECTABLE = (
     "git_sha",
     "version",
@@ -27,6 +28,7 @@ CORRECTABLE = (
     "status",
     "url",
     "repository",
+    OVERRULED,
 )
 _NEVER_EMPTY = frozenset({"git_sha", "env", "service", "timestamp", "status"})
 _NAMES = {**{name: name for name in CORRECTABLE}, **ALIASES}
@@ -40,7 +42,7 @@ def correct_deploy(deploy: Deploy, given: Mapping[str, Any], now: int) -> Deploy
     """
     changed = {_NAMES[name]: value for name, value in given.items() if name in _NAMES}
     emptied = {_NAMES[n] for n, v in given.items() if n in _NAMES and _is_empty(v)}
-    problems = _refuse_names(given, emptied)
+    problems = _refuse_names(given, emptied) | _refuse_overruling(changed, emptied)
     announcement: Announcement | None = None
     try:
         announcement = announce(
@@ -55,9 +57,12 @@ def correct_deploy(deploy: Deploy, given: Mapping[str, Any], now: int) -> Deploy
         raise Invalid(summarise(problems), problems)
     if not changed:
         return deploy
-    corrected = msgspec.structs.replace(
-        deploy, **{n: _read(n, announcement, emptied) for n in changed if n != "timestamp"}
-    )
+    # nobody announces what people say later
+    told = {n: changed[n] for n in changed if n == OVERRULED and n not in emptied}
+    announced = {
+        n: _read(n, announcement, emptied) for n in changed if n not in ("timestamp", *told)
+    }
+    corrected = msgspec.structs.replace(deploy, **announced, **told)
     return _settle_times(corrected, announcement, changed)
 
 
@@ -75,6 +80,14 @@ def _refuse_names(given: Mapping[str, Any], emptied: set[str]) -> dict[str, str]
         elif _NAMES[name] in emptied & _NEVER_EMPTY:
             problems[name] = "cannot be empty"
     return problems
+
+
+def _refuse_overruling(changed: Mapping[str, Any], emptied: set[str]) -> dict[str, str]:
+    if OVERRULED not in changed or OVERRULED in emptied:
+        return {}
+    words = get_args(Overruled)
+    is_known = changed[OVERRULED] in words
+    return {} if is_known else {OVERRULED: f"must be {' or '.join(words)}, or null"}
 
 
 def _as_payload(

@@ -1,12 +1,13 @@
 """A deploy written out to be read in again, field for field.
 
 Only a line that carries the mark may say what no sender can: that a deploy timed out or is hidden,
-who announced it, when it was recorded. Its deploys have been judged once; judging them again would
-merge what somebody told apart. A line without the mark is a sender's word and judged as such.
+who announced it, when it was recorded, that a person overruled what became of it. Its deploys have
+been judged once; judging them again would merge what somebody told apart. A line without the mark
+is a sender's word and judged as such.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import msgspec
 from msgspec import Meta
@@ -16,7 +17,7 @@ from miniapm.domain.deploys.lifecycle import open_deploy
 from miniapm.domain.deploys.reading import Defaults, announce
 from miniapm.domain.deploys.shown import to_commit_fields, to_recorded_fields
 from miniapm.domain.deploys.texts import clean_text
-from miniapm.domain.deploys.values import Announcement, Commit, Deploy, Source, Status
+from miniapm.domain.deploys.values import Announcement, Commit, Deploy, Overruled, Source, Status
 from miniapm.domain.ids import parse_id
 from miniapm.domain.instants import check_range, parse_instant
 from miniapm.exceptions import Invalid
@@ -39,6 +40,8 @@ _JUDGED = (
     "timestamp",
     "started_at",
 )
+# sheets write them as text, and say nothing instead of no
+_FLAGS = {True: True, False: False, None: False, "true": True, "false": False, "": False}
 
 
 class ExportedDeploy(msgspec.Struct, frozen=True):
@@ -53,6 +56,7 @@ class _Commit(msgspec.Struct, frozen=True):
     timestamp: str | None = None
     message: str | None = None
     author: str | None = None
+    approximate: bool = False
 
 
 def to_exported(exported: ExportedDeploy, project_slug: str) -> dict[str, Any]:
@@ -80,6 +84,8 @@ def read_exported(given: Mapping[str, Any], defaults: Defaults, now: int) -> Exp
     hidden_at = read.instant("hidden_at")
     sources = read.sources()
     external_id = read.external_id()
+    overruled = read.overruled()
+    is_left_out = read.flag("is_left_out")
     commits = read.commits()
     announcement: Announcement | None = None
     try:
@@ -96,6 +102,8 @@ def read_exported(given: Mapping[str, Any], defaults: Defaults, now: int) -> Exp
         external_id=external_id,
         started_at=announcement.started_at,
         hidden_at=hidden_at,
+        overruled=overruled,
+        is_left_out=is_left_out,
         sources=sources or ("import",),
     )
     return ExportedDeploy(deploy, commits)
@@ -150,6 +158,23 @@ class _Reader:
             return None
         return text
 
+    def overruled(self) -> Overruled | None:
+        value = self._given.get("overruled")
+        if value in (None, ""):
+            return None
+        try:
+            return msgspec.convert(value, Overruled)  # type: ignore[no-any-return]
+        except msgspec.ValidationError:
+            self._problems["overruled"] = f"must be {' or '.join(get_args(Overruled))}, or nothing"
+            return None
+
+    def flag(self, name: str) -> bool:
+        value = self._given.get(name)
+        if not isinstance(value, bool | str | None) or value not in _FLAGS:
+            self._problems[name] = "must be true or false"
+            return False
+        return _FLAGS[value]
+
     def sources(self) -> tuple[Source, ...]:
         value = self._given.get("sources")
         if isinstance(value, str):
@@ -177,7 +202,7 @@ def _to_commit(payload: _Commit) -> Commit:
     _refuse_controls(payload.sha, lines=False)
     _refuse_controls(payload.message or "", lines=True)
     _refuse_controls(payload.author or "", lines=False)
-    return Commit(payload.sha, at, payload.message, payload.author)
+    return Commit(payload.sha, at, payload.message, payload.author, payload.approximate)
 
 
 def _refuse_controls(text: str, *, lines: bool) -> None:

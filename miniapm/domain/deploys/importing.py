@@ -1,24 +1,26 @@
-"""Reading files of deploys: NDJSON and CSV here, Capistrano's log in `revisions_log`.
+"""Reading files of deploys: NDJSON here, each other format in a file of its own.
 
 A parser turns bytes into lines, each with its fields or with what is wrong with it: a bad line
 never stops those after it. What the fields mean is judged by `read_deploy`, by the rules of the
 way in.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 from miniapm.domain.deploys.explaining import summarise
 from miniapm.domain.deploys.exported import ExportedDeploy, is_exported, read_exported
+from miniapm.domain.deploys.git_tags import TAG_TABS, parse_tags
+from miniapm.domain.deploys.github_deployments import LeftOut, parse_deployments
 from miniapm.domain.deploys.reading import Defaults, announce
 from miniapm.domain.deploys.revisions_log import is_revision, parse_revisions
 from miniapm.domain.deploys.sheets import parse_sheet, too_long
-from miniapm.domain.deploys.values import Announcement
+from miniapm.domain.deploys.values import Announcement, Source
 from miniapm.domain.strict_json import decode_object
 from miniapm.exceptions import Invalid
 
-Format = Literal["ndjson", "csv", "capistrano"]
+Format = Literal["ndjson", "csv", "capistrano", "git-tags", "github"]
 
 # 1,000 commits with long messages fit; a file without line breaks does not fill the memory
 MAX_LINE_BYTES = 16 * 1024 * 1024
@@ -28,7 +30,9 @@ _SUFFIXES: dict[str, Format] = {
     ".csv": "csv",
     ".tsv": "csv",
     "revisions.log": "capistrano",
+    ".json": "github",
 }
+_GITHUBS = (b'"statuses_url"', b'"deployment_url"')
 _TIMES = ("timestamp", "deployed_at")
 _BOM = b"\xef\xbb\xbf"
 
@@ -37,7 +41,7 @@ class GivenLine(NamedTuple):
     """One deploy of a file: the number of its line, and its fields or why it has none."""
 
     number: int
-    given: Mapping[str, Any] | Invalid
+    given: Mapping[str, Any] | Invalid | LeftOut
 
 
 def read_lines(readline: Callable[[int], bytes]) -> Iterator[bytes | None]:
@@ -54,14 +58,26 @@ def read_lines(readline: Callable[[int], bytes]) -> Iterator[bytes | None]:
         yield None
 
 
+def read_pieces(readline: Callable[[int], bytes]) -> Iterator[bytes]:
+    """The bytes of a binary file where lines mean nothing, a piece at a time."""
+    while piece := readline(MAX_LINE_BYTES // 16):
+        yield piece
+
+
+def guess_by_name(name: str) -> Format | None:
+    """The format of a file that is called so; None where its name does not tell."""
+    found = (f for suffix, f in _SUFFIXES.items() if name.lower().endswith(suffix))
+    return next(found, None)
+
+
 def guess_format(name: str, lines: Iterator[bytes | None]) -> tuple[Format, Iterator[bytes | None]]:
     """The format by the file's name, else by its first line; and all lines, unread.
 
     Invalid when neither tells.
     """
-    for suffix, found in _SUFFIXES.items():
-        if name.lower().endswith(suffix):
-            return found, lines
+    found = guess_by_name(name)
+    if found is not None:
+        return found, lines
     head: list[bytes | None] = []
     for line in lines:
         head.append(line)
@@ -72,28 +88,48 @@ def guess_format(name: str, lines: Iterator[bytes | None]) -> tuple[Format, Iter
 
 def _guess(first: bytes) -> Format:
     first = first.removeprefix(_BOM).strip()
+    if first.startswith((b"{", b"[")) and any(mark in first for mark in _GITHUBS):
+        return "github"
     if first.startswith(b"{") or not first:
         return "ndjson"
     if first.startswith((b"[", b"\xff\xfe", b"\xfe\xff")):
-        what = "one JSON list: `jq -c '.[]'` makes a line of each deploy"
+        what = (
+            "one JSON list: `jq -c '.[]'` makes a line of each deploy, and --format github reads "
+            "GitHub's deployments"
+        )
         if not first.startswith(b"["):
             what = "UTF-16: save it as UTF-8"
         raise Invalid(f"The file is {what}.")
     if is_revision(first):
         return "capistrano"
+    if first.count(b"\t") == TAG_TABS:
+        return "git-tags"
     if b"git_sha" in first.lower():
         return "csv"
     raise Invalid("The file's format cannot be told from its first line; name it with --format.")
 
 
-def parse_lines(file_format: Format, lines: Iterator[bytes | None]) -> Iterator[GivenLine]:
-    """The deploys of the file, in its order; blank lines are left out.
+def parse_lines(
+    file_format: Format, lines: Iterator[bytes | None], match: Sequence[str] = ()
+) -> Iterator[GivenLine]:
+    """The deploys of the file, in its order; blank lines are left out, and tags whose names fit
+    none of `match`, where there are any.
 
     Invalid, before the first one, when a CSV file has no usable header row.
     """
-    parse = {"ndjson": _parse_ndjson, "csv": parse_sheet, "capistrano": parse_revisions}
-    for number, given in parse[file_format](lines):
+    for number, given in _parse(file_format, lines, match):
         yield GivenLine(number, given)
+
+
+def _parse(
+    file_format: Format, lines: Iterator[bytes | None], match: Sequence[str]
+) -> Iterator[tuple[int, Mapping[str, Any] | Invalid | LeftOut]]:
+    if file_format == "github":
+        return parse_deployments(line or b"" for line in lines)
+    if file_format == "git-tags":
+        return parse_tags(lines, match)
+    parse = {"ndjson": _parse_ndjson, "csv": parse_sheet, "capistrano": parse_revisions}
+    return parse[file_format](lines)
 
 
 def _parse_ndjson(
@@ -123,17 +159,18 @@ def read_defaults(
 
 
 def read_deploy(
-    given: Mapping[str, Any], defaults: Defaults, now: int
+    given: Mapping[str, Any], defaults: Defaults, now: int, source: Source = "import"
 ) -> Announcement | ExportedDeploy:
     """What a line says of a deploy; Invalid names every bad field.
 
-    A sender that gives no time means now; a file that gives none would be new at each import.
+    A sender that gives no time means now; a file that gives none would be new at each import. What
+    `source` told elsewhere may tell it as well: both are one.
     """
     if is_exported(given):
         return read_exported(given, defaults, now)
     problems: dict[str, str] = {}
     try:
-        announcement = announce(given, defaults, now, source="import")
+        announcement = announce(given, defaults, now, source=source)
         if announcement.at_given:
             return announcement
     except Invalid as error:

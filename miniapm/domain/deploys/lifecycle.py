@@ -7,15 +7,17 @@ from miniapm.domain.deploys.values import FOLDED_TEXTS, Announcement, Deploy
 _PLACE = frozenset({"git_sha", "env", "service"})
 
 
-def fold(row: Deploy, a: Announcement) -> Deploy:
+def fold(row: Deploy, a: Announcement, *, same_foreign_id: bool = False) -> Deploy:
     """`row` after `a`: equal to `row` when it said nothing new.
 
     The same external id, or the API over another source, overwrites what it gives; anything else
-    fills what was empty. What only telemetry has shown becomes what is announced.
+    fills what was empty, as does a foreign id where the API has spoken. What only telemetry has
+    shown becomes what is announced.
     """
     if row.is_observed:
         return _adopt(row, a)
-    same_id = a.external_id is not None and a.external_id == row.external_id
+    same_id = a.own_id is not None and a.own_id == row.external_id
+    same_id = same_id or (same_foreign_id and "api" not in row.sources)
     overwrite = same_id or (a.source == "api" and "api" not in row.sources)
     changes: dict[str, object] = {}
     for name in FOLDED_TEXTS:
@@ -24,14 +26,14 @@ def fold(row: Deploy, a: Announcement) -> Deploy:
             changes[name] = value
     if a.tags and (overwrite or not row.tags):
         changes["tags"] = a.tags
-    if row.external_id is None and a.external_id is not None:
-        changes["external_id"] = a.external_id
+    if row.external_id is None and a.own_id is not None:
+        changes["external_id"] = a.own_id
     if same_id:
         changes |= {name: getattr(a, name) for name in _PLACE & a.given}
     elif overwrite and len(a.git_sha) > len(row.git_sha):
         changes["git_sha"] = a.git_sha
     if a.source not in row.sources:
-        changes["sources"] = (*row.sources, a.source)
+        changes |= {"sources": (*row.sources, a.source), "is_left_out": False}
     folded = msgspec.structs.replace(row, **changes, **_fold_status(row, a, same_id, overwrite))
     if folded == row:
         return row
@@ -96,7 +98,7 @@ def open_deploy(a: Announcement, deploy_id: int) -> Deploy:
         recorded_at=a.received_at,
         updated_at=a.received_at,
         version=a.version,
-        external_id=a.external_id,
+        external_id=a.own_id,
         title=a.title,
         description=a.description,
         deployer=a.deployer,

@@ -30,6 +30,9 @@ class CommitPayload(msgspec.Struct, frozen=True):
     timestamp: Instant
     message: str | None = None
     author: Annotated[str, Meta(max_length=200)] | None = None
+    approximate: Annotated[
+        bool, Meta(description="It stands alone: what else came with it is not known")
+    ] = False
 
 
 class DeployPayload(msgspec.Struct, frozen=True, kw_only=True):

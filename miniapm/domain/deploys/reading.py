@@ -171,13 +171,14 @@ def _check_commits(value: Any, problems: dict[str, str]) -> tuple[Commit, ...]:
         return ()
     commits: dict[str, Commit] = {}
     for index, item in enumerate(value):
-        commit = _check_commit(item, f"commits[{index}]", problems)
+        commit = read_commit(item, f"commits[{index}]", problems)
         if commit is not None:
             commits.setdefault(commit.sha, commit)
     return tuple(commits.values())
 
 
-def _check_commit(item: Any, path: str, problems: dict[str, str]) -> Commit | None:
+def read_commit(item: Any, path: str, problems: dict[str, str]) -> Commit | None:
+    """One of `commits`; notes under `path` what is wrong with it."""
     try:
         payload = msgspec.convert(item, CommitPayload)
     except msgspec.ValidationError as error:
@@ -198,7 +199,8 @@ def _check_commit(item: Any, path: str, problems: dict[str, str]) -> Commit | No
         problems[path] = f"holds the control character {bad}"
     elif not sha:
         problems[path] = "sha must not be blank"
-    return Commit(sha, at, _cut(message or None, MAX_DESCRIPTION), author or None)
+    told = _cut(message or None, MAX_DESCRIPTION)
+    return Commit(sha, at, told, author or None, payload.approximate)
 
 
 def _cut(text: str | None, limit: int) -> str | None:

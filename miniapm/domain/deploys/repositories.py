@@ -15,17 +15,30 @@ class Repository(NamedTuple):
         """None where nobody knows how this host writes such links."""
         if self.forge is None:
             return None
-        return f"{self.page}{_PATHS[self.forge]}/commit/{quote(sha, safe='')}"
+        commit, sha = "commits" if self.forge == "bitbucket" else "commit", quote(sha, safe="")
+        return f"{self.page}{_PATHS[self.forge]}/{commit}/{sha}"
 
     def compare_link(self, old: str, new: str) -> str | None:
         """What `new` has that `old` has not."""
         if self.forge is None or old == new:
             return None
-        range_ = f"{quote(old, safe='')}...{quote(new, safe='')}"
+        old, new = quote(old, safe=""), quote(new, safe="")
+        if self.forge == "bitbucket":
+            return f"{self.page}/branches/compare/{new}%0D{old}"
+        range_ = f"{old}...{new}"
         return f"{self.page}{_PATHS[self.forge]}/compare/{range_}"
 
 
-_PATHS = {"github": "", "gitlab": "/-"}
+_PATHS = {
+    "github": "",
+    "gitlab": "/-",
+    "bitbucket": "",
+    "codeberg": "",
+    "gitea": "",
+    "forgejo": "",
+}
+# only the one in the cloud: those on servers of their own write their addresses otherwise
+_BITBUCKET = "bitbucket.org"
 
 
 def read_repository(address: str | None) -> Repository | None:
@@ -50,4 +63,6 @@ def read_repository(address: str | None) -> Repository | None:
 
 def _forge_of(host: str) -> str | None:
     labels = host.lower().split(".")
+    if "bitbucket" in labels:
+        return "bitbucket" if host.lower() == _BITBUCKET else None
     return next((forge for forge in _PATHS if forge in labels), None)

@@ -36,6 +36,8 @@ COLUMNS = (
     "recorded_at",
     "sources",
     "hidden_at",
+    "overruled",
+    "is_left_out",
 )
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _ESCAPED = re.compile(r"'+[=+\-@\t\r]")
@@ -50,8 +52,10 @@ def to_cells(fields: Fields) -> list[str]:
 
 
 def _to_cell(value: Any) -> str:
-    if value is None:
+    if value is None or value is False:
         return ""
+    if value is True:
+        return "true"
     text = ",".join(value) if isinstance(value, list) else str(value)
     return f"'{text}" if _FORMULA.match(text) else text
 

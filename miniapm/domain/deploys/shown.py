@@ -74,6 +74,8 @@ def to_recorded_fields(deploy: Deploy, project_slug: str) -> dict[str, Any]:
         "recorded_at": to_rfc3339(deploy.recorded_at),
         "sources": list(deploy.sources),
         "hidden_at": _instant(deploy.hidden_at),
+        "overruled": deploy.overruled,
+        "is_left_out": deploy.is_left_out,
     }
 
 
@@ -84,6 +86,7 @@ def to_commit_fields(commit: Commit) -> dict[str, Any]:
         "timestamp": _instant(commit.committed_at),
         "message": commit.message,
         "author": commit.author,
+        **({"approximate": True} if commit.is_approximate else {}),
     }
 
 

@@ -34,12 +34,14 @@ FOLDED_TEXTS = (
 
 
 class Commit(msgspec.Struct, frozen=True):
-    """A commit that a deploy brought. `committed_at` is None where the sender did not know it."""
+    """A commit that a deploy brought. `committed_at` is None where the sender did not know it;
+    `is_approximate` marks the head commit that stands alone, for what came with it is not known."""
 
     sha: str
     committed_at: int | None = None
     message: str | None = None
     author: str | None = None
+    is_approximate: bool = False
 
 
 class Announcement(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +74,17 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
     given: frozenset[str] = frozenset()
     every_call_counts: bool = False
     stands_alone: bool = False
+
+    @property
+    def foreign_id(self) -> str | None:
+        """`external_id` where it is neither of the API nor of an import: such ids are kept apart,
+        for each source has its own."""
+        return None if self.source in ("api", "import") else self.external_id
+
+    @property
+    def own_id(self) -> str | None:
+        """`external_id` as the deploy itself keeps it."""
+        return self.external_id if self.foreign_id is None else None
 
 
 class Deploy(msgspec.Struct, frozen=True, kw_only=True):

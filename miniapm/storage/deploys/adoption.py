@@ -48,7 +48,7 @@ def other_went_live(
     rows = connection.execute(
         f"""/* deploys.find_live_between */ select git_sha, version from deploys
         where project_id = :project_id and service = :service and env = :env
-            and status = 'succeeded' and hidden_at is null
+            and status = 'succeeded' and hidden_at is null and is_left_out = 0
             and deployed_at > :begin and deployed_at < :end and id <> :id
         limit {_MOST_BETWEEN}""",
         {

@@ -10,6 +10,7 @@ from miniapm.domain.deploys.values import Deploy
 from miniapm.exceptions import NotFound
 from miniapm.storage.audit import Act
 from miniapm.storage.connection import Connection, Row
+from miniapm.storage.deploys.beside_api import settle
 from miniapm.storage.deploys.find import get_deploy
 from miniapm.storage.deploys.rows import update_row
 
@@ -35,11 +36,23 @@ class Changed(msgspec.Struct, frozen=True):
 
 
 def edit_deploy(
-    connection: Connection, act: Act, project_id: int, deploy_id: int, given: Mapping[str, Any]
+    connection: Connection,
+    act: Act,
+    project_id: int,
+    deploy_id: int,
+    given: Mapping[str, Any],
+    *,
+    is_timed_out: bool = False,
 ) -> Changed:
-    """Applies the fields in `given` (as JSON decodes them). Invalid names the bad ones."""
+    """Applies the fields in `given` (as JSON decodes them). Invalid names the bad ones.
+
+    `is_timed_out` says that it failed because its time ran out.
+    """
     before = get_deploy(connection, project_id, deploy_id)
-    return _store(connection, act, before, correct_deploy(before, given, act.at))
+    after = correct_deploy(before, given, act.at)
+    if is_timed_out:
+        after = msgspec.structs.replace(after, status="timed_out")
+    return _store(connection, act, before, after)
 
 
 def hide_deploy(connection: Connection, act: Act, project_id: int, deploy_id: int) -> Changed:
@@ -106,7 +119,9 @@ def _store(connection: Connection, act: Act, before: Deploy, after: Deploy) -> C
             "changed_at": act.at,
         },
     )
-    return Changed(stored, change_id)
+    for service, env in {(each.service, each.env) for each in (before, stored)}:
+        settle(connection, before.project_id, service, env, act.at)
+    return Changed(get_deploy(connection, before.project_id, before.id), change_id)
 
 
 def _encode(deploy: Deploy, names: list[str]) -> str:

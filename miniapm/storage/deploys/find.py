@@ -97,20 +97,26 @@ def get_owner(connection: Connection, deploy_id: int) -> Project:
 
 
 def find_lanes(connection: Connection, project_id: int) -> list[tuple[str, str]]:
-    """The (service, env) pairs that have deploys; steps through the index, one seek a pair."""
+    """The (service, env) pairs that have deploys; steps through the index, two seeks a pair."""
     lanes: list[tuple[str, str]] = []
     service = env = ""
     while True:
-        row = connection.execute(
-            """/* deploys.next_lane */ select service, env from deploys
-            where project_id = :project_id and (service, env) > (:service, :env)
-            order by service, env limit 1""",
-            {"project_id": project_id, "service": service, "env": env},
-        ).fetchone()
+        values = {"project_id": project_id, "service": service, "env": env}
+        row = connection.execute(_NEXT_ENV, values).fetchone()
+        row = row or connection.execute(_NEXT_SERVICE, values).fetchone()
         if row is None:
             return lanes
         service, env = row
         lanes.append((service, env))
+
+
+# not (service, env) > (:service, :env): SQLite looks for the first of a row value alone
+_NEXT_ENV = """/* deploys.next_env */ select service, env from deploys
+    where project_id = :project_id and service = :service and env > :env
+    order by env limit 1"""
+_NEXT_SERVICE = """/* deploys.next_service */ select service, env from deploys
+    where project_id = :project_id and service > :service
+    order by service, env limit 1"""
 
 
 def find_latest_change(connection: Connection, project_id: int) -> int:

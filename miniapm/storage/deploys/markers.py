@@ -63,7 +63,7 @@ def find_last_live(
         """/* deploys.find_last_live */ select id, deployed_at, version, git_sha, status, service,
             env, deployer, sources from deploys
         where project_id = :project_id and service = :service and env = :env
-            and status = 'succeeded' and hidden_at is null
+            and status = 'succeeded' and hidden_at is null and is_left_out = 0
             and deployed_at >= :since and deployed_at < :until
         order by deployed_at desc, id desc limit 1""",
         {

@@ -13,6 +13,9 @@ from miniapm.domain.deploys.values import (
 )
 from miniapm.storage.connection import Connection, scalar
 from miniapm.storage.deploys.adoption import find_adoptable
+from miniapm.storage.deploys.beside_api import settle
+from miniapm.storage.deploys.foreign_ids import find_by_foreign_id, insert_foreign_id
+from miniapm.storage.deploys.pushed import fill_commits
 from miniapm.storage.deploys.replays import Replay, find_replay, insert_replay
 from miniapm.storage.deploys.rows import (
     COLUMNS,
@@ -59,21 +62,30 @@ def record_announcement(
 def _fold_or_insert(
     connection: Connection, announcement: Announcement, new_id: int, timeout: int
 ) -> Recorded:
-    row = _find_meant(connection, announcement, timeout)
+    known = None
+    if announcement.foreign_id is not None:
+        known = find_by_foreign_id(connection, announcement)
+    row = known or _find_meant(connection, announcement, timeout)
     if row is None:
-        insert_row(connection, open_deploy(announcement, new_id))
+        deploy = open_deploy(announcement, new_id)
+        insert_row(connection, deploy)
     else:
-        folded = fold(row, announcement)
-        if folded is not row:
-            update_row(connection, folded)
-    deploy_id = new_id if row is None else row.id
+        deploy = fold(row, announcement, same_foreign_id=known is not None)
+        if deploy is not row:
+            update_row(connection, deploy)
+    if announcement.foreign_id is not None and known is None:
+        insert_foreign_id(connection, announcement, deploy.id)
     if announcement.commits:
-        insert_commits(connection, announcement.project_id, deploy_id, announcement.commits)
-    return Recorded(deploy_id, is_new=row is None)
+        insert_commits(connection, deploy, announcement.commits)
+    now = announcement.received_at
+    for service, env in {(e.service, e.env) for e in (deploy, row) if e and deploy is not row}:
+        settle(connection, deploy.project_id, service, env, now)
+    fill_commits(connection, deploy, now)
+    return Recorded(deploy.id, is_new=row is None)
 
 
 def _find_meant(connection: Connection, announcement: Announcement, timeout: int) -> Deploy | None:
-    if announcement.external_id is not None:
+    if announcement.own_id is not None:
         known = _find_external(connection, announcement)
         if known is not None:
             return known
@@ -105,7 +117,7 @@ def _find_external(connection: Connection, announcement: Announcement) -> Deploy
     rows = connection.execute(
         f"""/* deploys.find_external */ select {COLUMNS} from deploys
         where project_id = :project_id and external_id = :external_id""",
-        {"project_id": announcement.project_id, "external_id": announcement.external_id},
+        {"project_id": announcement.project_id, "external_id": announcement.own_id},
     ).fetchall()
     found = to_deploys(connection, announcement.project_id, rows)
     return found[0] if found else None
@@ -169,7 +181,8 @@ def _other_went_live(connection: Connection, announcement: Announcement, match: 
         connection,
         """/* deploys.find_between */ select 1 from deploys
         where project_id = :project_id and service = :service and env = :env
-            and status = 'succeeded' and hidden_at is null and sources <> 'telemetry'
+            and status = 'succeeded' and hidden_at is null and is_left_out = 0
+            and sources <> 'telemetry'
             and deployed_at > :begin and deployed_at < :end
             and (git_sha <> :git_sha or coalesce(version, '') <> coalesce(:version, ''))
             and id <> :id

@@ -56,8 +56,8 @@ def _lane(a: Announcement) -> Lane:
 def _find_known(
     connection: Connection, lane: Lane, announcements: Sequence[Announcement]
 ) -> set[str] | None:
-    """Which of the shas the lane has; None when another source may have announced one of them, or
-    telemetry shown it, however long ago."""
+    """Which of the shas the lane has; None when another source may have announced one of them,
+    telemetry shown it, however long ago, or a push told of it."""
     project_id, service, env = lane
     place = {"project_id": project_id, "service": service, "env": env}
     foreign = scalar(
@@ -69,6 +69,8 @@ def _find_known(
         select 1 from deploys
         where project_id = :project_id and service = :service and env = :env
             and sources = 'telemetry'
+        union all
+        select 1 from pushed_commits where project_id = :project_id
         limit 1""",
         **place,
         begin=min(a.at for a in announcements) - SAME_DEPLOY_WITHIN,

@@ -9,6 +9,7 @@ import msgspec
 from miniapm.domain.deploys.payload import MAX_COMMITS
 from miniapm.domain.deploys.values import Commit, Deploy, search_text
 from miniapm.storage.connection import Connection, Row, scalar
+from miniapm.storage.deploys.versions import count_up
 
 COLUMNS = """id, project_id, service, env, git_sha, status, deployed_at, recorded_at, updated_at,
     version, external_id, title, description, deployer, url, repository, started_at, hidden_at,
@@ -91,10 +92,19 @@ def insert_rows(connection: Connection, deploys: Sequence[Deploy]) -> None:
             values += _values(deploy).values()
         connection.execute(_insert_sql(size), values)
         start += size
+    count_up(connection, {(deploy.project_id, deploy.service) for deploy in deploys})
 
 
 def update_row(connection: Connection, deploy: Deploy) -> None:
     """Writes all that can change; the caller has seen that something did."""
+    before = scalar(
+        connection,
+        """/* deploys.service_of */ select service from deploys
+        where project_id = :project_id and id = :id""",
+        project_id=deploy.project_id,
+        id=deploy.id,
+    )
+    count_up(connection, {(deploy.project_id, service) for service in (before, deploy.service)})
     connection.execute(
         """/* deploys.update */ update deploys set
             service = :service, env = :env, git_sha = :git_sha, status = :status,
@@ -130,9 +140,7 @@ def _insert_tags(connection: Connection, deploy: Deploy) -> None:
     )
 
 
-def insert_commits(
-    connection: Connection, project_id: int, deploy_id: int, commits: Iterable[Commit]
-) -> None:
+def insert_commits(connection: Connection, deploy: Deploy, commits: Iterable[Commit]) -> None:
     """Keeps the commits of a deploy; one that is known already stays as it was.
 
     A deploy has `MAX_COMMITS` at most, however often it is announced.
@@ -140,6 +148,7 @@ def insert_commits(
     commits = list(commits)
     if not commits:
         return
+    project_id, deploy_id = deploy.project_id, deploy.id
     known = scalar(
         connection,
         """/* deploys.count_commits */ select count(*) from deploy_commits
@@ -150,8 +159,9 @@ def insert_commits(
     commits = commits[: max(0, MAX_COMMITS - known)]
     connection.executemany(
         """/* deploys.insert_commit */ insert into deploy_commits
-            (project_id, deploy_id, position, sha, message, author, committed_at)
-        values (:project_id, :deploy_id, :position, :sha, :message, :author, :committed_at)
+            (project_id, deploy_id, position, sha, message, author, committed_at, is_approximate)
+        values (:project_id, :deploy_id, :position, :sha, :message, :author, :committed_at,
+            :is_approximate)
         on conflict (project_id, deploy_id, sha) do nothing""",
         [
             {
@@ -162,18 +172,24 @@ def insert_commits(
                 "message": commit.message,
                 "author": commit.author,
                 "committed_at": commit.committed_at,
+                "is_approximate": int(commit.is_approximate),
             }
             for position, commit in enumerate(commits)
         ],
     )
+    count_up(connection, [(project_id, deploy.service)])
 
 
 def find_commits(connection: Connection, project_id: int, deploy_id: int) -> list[Commit]:
     """The commits of a deploy in the order in which they were sent."""
     rows = connection.execute(
-        """/* deploys.find_commits */ select sha, committed_at, message, author
+        """/* deploys.find_commits */ select sha, committed_at, message, author,
+            is_approximate
         from deploy_commits where project_id = :project_id and deploy_id = :deploy_id
         order by position, sha""",
         {"project_id": project_id, "deploy_id": deploy_id},
     )
-    return [Commit(*row) for row in rows]
+    return [
+        Commit(sha, committed_at, message, author, is_approximate=bool(is_approximate))
+        for sha, committed_at, message, author, is_approximate in rows
+    ]

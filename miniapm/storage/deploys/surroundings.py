@@ -20,7 +20,8 @@ def find_surroundings(connection: Connection, deploy: Deploy) -> Surroundings:
     rows = connection.execute(
         f"""/* deploys.find_last_attempt */ select {COLUMNS} from deploys
         where project_id = :project_id and service = :service and env = :env
-            and git_sha = :git_sha and hidden_at is null and (deployed_at, id) < (:at, :id)
+            and git_sha = :git_sha and hidden_at is null and is_left_out = 0
+            and (deployed_at, id) < (:at, :id)
         order by deployed_at desc, id desc limit 1""",
         lane,
     ).fetchall()
@@ -41,6 +42,7 @@ def _first_live_at(connection: Connection, before: Deploy, git_sha: str) -> int 
         """/* deploys.first_live_at */ select min(deployed_at) from deploys
         where project_id = :project_id and service = :service and env = :env
             and git_sha = :git_sha and status = 'succeeded' and hidden_at is null
+            and is_left_out = 0
             and (deployed_at, id) < (:at, :id)""",
         project_id=before.project_id,
         service=before.service,
@@ -66,7 +68,7 @@ def _find_neighbour(connection: Connection, deploy: Deploy, side: str, order: st
     rows = connection.execute(
         f"""/* deploys.find_neighbour */ select {COLUMNS} from deploys
         where project_id = :project_id and service = :service and env = :env
-            and status = 'succeeded' and hidden_at is null
+            and status = 'succeeded' and hidden_at is null and is_left_out = 0
             and (deployed_at, id) {side} (:at, :id)
         order by deployed_at {order}, id {order} limit 1""",
         {
@@ -81,6 +83,29 @@ def _find_neighbour(connection: Connection, deploy: Deploy, side: str, order: st
     return found[0] if found else None
 
 
+def find_live_of_commit(connection: Connection, deploy: Deploy) -> Deploy | None:
+    """The live deploy that brought the commit of one that did not go live: the first after it, such
+    as its retry, else the last before."""
+    rows = connection.execute(
+        f"""/* deploys.find_live_of_commit */ select {COLUMNS} from deploys
+        where project_id = :project_id and service = :service and env = :env
+            and git_sha = :git_sha and status = 'succeeded' and hidden_at is null
+            and is_left_out = 0
+        order by case when deployed_at >= :at then 0 else 1 end,
+            case when deployed_at >= :at then deployed_at else -deployed_at end, id
+        limit 1""",
+        {
+            "project_id": deploy.project_id,
+            "service": deploy.service,
+            "env": deploy.env,
+            "git_sha": deploy.git_sha,
+            "at": deploy.deployed_at,
+        },
+    ).fetchall()
+    found = to_deploys(connection, deploy.project_id, rows)
+    return found[0] if found else None
+
+
 def find_live_at(
     connection: Connection, project_id: int, service: str, env: str, at: int
 ) -> Deploy | None:
@@ -88,7 +113,8 @@ def find_live_at(
     rows = connection.execute(
         f"""/* deploys.find_live_at */ select {COLUMNS} from deploys
         where project_id = :project_id and service = :service and env = :env
-            and status = 'succeeded' and hidden_at is null and deployed_at <= :at
+            and status = 'succeeded' and hidden_at is null and is_left_out = 0
+            and deployed_at <= :at
         order by deployed_at desc, id desc limit 1""",
         {"project_id": project_id, "service": service, "env": env, "at": at},
     ).fetchall()

@@ -2,6 +2,7 @@
 
 from miniapm.domain.deploys.lifecycle import time_out
 from miniapm.storage.connection import Connection
+from miniapm.storage.deploys.beside_api import settle
 from miniapm.storage.deploys.rows import COLUMNS, to_deploys, update_row
 
 
@@ -19,4 +20,5 @@ def time_out_started(connection: Connection, timeout: int, now: int) -> int:
     for row in rows:
         for deploy in to_deploys(connection, row["project_id"], [row]):
             update_row(connection, time_out(deploy, timeout, now))
+            settle(connection, deploy.project_id, deploy.service, deploy.env, now)
     return len(rows)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from miniapm.domain.deploys.titles import shown_title
 from miniapm.domain.deploys.values import Deploy
-from miniapm.storage.connection import Connection, scalar
+from miniapm.storage.connection import Connection
 
 _PAST_EVERY_SHA = "\x7f"
 
@@ -16,24 +16,28 @@ def find_titles(connection: Connection, deploys: Sequence[Deploy]) -> dict[int, 
     """
     titles = {}
     for deploy in deploys:
-        message = None if deploy.title else _find_head_message(connection, deploy)
-        title = shown_title(deploy, message)
+        message, is_of_receiver = (
+            (None, False) if deploy.title else _find_head_message(connection, deploy)
+        )
+        title = shown_title(deploy, message, is_of_receiver=is_of_receiver)
         if title:
             titles[deploy.id] = title
     return titles
 
 
-def _find_head_message(connection: Connection, deploy: Deploy) -> str | None:
-    # the sha may be the short form of the commit's
-    found = scalar(
-        connection,
-        """/* deploys.find_head_message */ select message from deploy_commits
+def _find_head_message(connection: Connection, deploy: Deploy) -> tuple[str | None, bool]:
+    """The message of the deployed commit, and whether a receiver brought it."""
+    # the sha may be the short form of the commit's; what receivers brought is below zero
+    row = connection.execute(
+        """/* deploys.find_head_message */ select message, position < 0 from deploy_commits
         where project_id = :project_id and deploy_id = :deploy_id
             and sha >= :sha and sha < :past
         order by sha limit 1""",
-        project_id=deploy.project_id,
-        deploy_id=deploy.id,
-        sha=deploy.git_sha,
-        past=deploy.git_sha + _PAST_EVERY_SHA,
-    )
-    return None if found is None else str(found)
+        {
+            "project_id": deploy.project_id,
+            "deploy_id": deploy.id,
+            "sha": deploy.git_sha,
+            "past": deploy.git_sha + _PAST_EVERY_SHA,
+        },
+    ).fetchone()
+    return (None, False) if row is None else (row[0], bool(row[1]))

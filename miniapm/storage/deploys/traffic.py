@@ -13,7 +13,7 @@ from miniapm.domain.ranges import Tile, TimeRange, range_between, tile
 from miniapm.domain.releases import is_named, is_same, label_deploy, label_release
 from miniapm.domain.spans.values import ALL_ENDPOINTS, ReleaseName
 from miniapm.storage.connection import Connection, scalar
-from miniapm.storage.deploys.surroundings import find_next_live
+from miniapm.storage.deploys.surroundings import find_live_of_commit, find_next_live
 from miniapm.storage.releases import Release, find_releases
 from miniapm.storage.rollups.series import find_release_shares
 
@@ -36,7 +36,8 @@ class Straggler(msgspec.Struct, frozen=True):
 class Traffic(msgspec.Struct, frozen=True):
     """What telemetry tells around a deploy. Instants in µs.
 
-    `releases` are those of its service and env, `own` the ids of its own version's. `counts` are
+    `releases` are those of its service and env, `own` the ids of its own version's. One that did
+    not go live has none where another deploy brought that version: `brought_by`. `counts` are
     requests by release id and step of `time_range`. `first_seen_at` says when its version was seen
     first; `served_since` the first minute in which it served after the deploy, where it had been
     seen long before. `late_count` is what all releases served from STRAGGLE_AFTER_US on, until
@@ -45,6 +46,7 @@ class Traffic(msgspec.Struct, frozen=True):
 
     releases: tuple[Release, ...]
     own: frozenset[int]
+    brought_by: Deploy | None
     time_range: TimeRange
     counts: dict[int, list[int]]
     first_seen_at: int | None
@@ -67,11 +69,13 @@ def find_traffic(connection: Connection, deploy: Deploy, now: int) -> Traffic | 
     at = deploy.deployed_at
     until = min(at + AFTER_US, max(now, at + BEFORE_US))
     time_range = range_between(at - BEFORE_US, until, now).coarser(_POINTS)
+    brought_by = None if deploy.status == "succeeded" else find_live_of_commit(connection, deploy)
     label = label_deploy(deploy.git_sha, deploy.version)
     own = frozenset(
         release.id
         for release in releases
-        if release.deploy_id == deploy.id or is_same(label, label_release(_name(release)))
+        if brought_by is None
+        and (release.deploy_id == deploy.id or is_same(label, label_release(_name(release))))
     )
     first_seen_at = min((r.first_seen_at for r in releases if r.id in own), default=None)
     following = find_next_live(connection, deploy)
@@ -82,6 +86,7 @@ def find_traffic(connection: Connection, deploy: Deploy, now: int) -> Traffic | 
     return Traffic(
         releases=tuple(releases),
         own=own,
+        brought_by=brought_by,
         time_range=time_range,
         counts=find_release_shares(
             connection, deploy.project_id, deploy.service, deploy.env, time_range

@@ -11,6 +11,7 @@ from miniapm.domain.releases import (
 from miniapm.storage.connection import Connection, scalar
 from miniapm.storage.deploys.adoption import other_went_live
 from miniapm.storage.deploys.rows import update_row
+from miniapm.storage.deploys.versions import count_up
 
 
 def fold_release(connection: Connection, row: Deploy, release: SeenRelease, now: int) -> Deploy:
@@ -54,6 +55,7 @@ def absorb_observed(
             where project_id = :project_id and {column} = :observed""",
             ids,
         )
+    count_up(connection, [(deploy.project_id, deploy.service)])
     # pages that listen hear of it
     connection.execute(
         """/* deploys.touch */ update deploys set updated_at = :now

@@ -14,6 +14,7 @@ from miniapm.storage.deploys.rows import insert_row
 from miniapm.storage.observed.fold import absorb_observed, fold_release
 from miniapm.storage.observed.match import find_by_id, match_release
 from miniapm.storage.observed.waiting import FreshRelease, set_deploy, take_fresh
+from miniapm.storage.receivers.nameless import name_by_release
 
 # a step of the writer's stays short
 MOST_AT_ONCE = 25
@@ -56,7 +57,8 @@ def _find_deploy(connection: Connection, fresh: FreshRelease, now: int) -> int |
             absorb_observed(connection, other, announced, release, now)
         return announced.id
     if not observed:
-        return None
+        named = name_by_release(connection, project_id, release, now)
+        return None if named is None else named.id
     deploy = fold_release(connection, observed[0], release, now)
     for other in observed[1:]:
         deploy = absorb_observed(connection, other, deploy, release, now) or deploy

@@ -3,48 +3,51 @@ answering once, and of keeping what was refused."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs
 
 import msgspec
 from starlette.types import Receive, Scope, Send
 
 from miniapm.domain.deploys.values import Announcement
+from miniapm.domain.receivers.values import Receiver
 from miniapm.domain.strict_json import decode_object
-from miniapm.exceptions import Invalid, MethodNotAllowed, MiniapmError
+from miniapm.exceptions import MethodNotAllowed, MiniapmError
 from miniapm.storage.deploys.record import Recorded, record_announcement
+from miniapm.storage.refusals import UNKNOWN_PROJECT
 from miniapm.web.context import Context
 from miniapm.web.errors import as_ours
 from miniapm.web.ingest.calls import Answer, Call, ErrorAnswer, answer_error, sized
 from miniapm.web.limits import Disconnected
-
-_FORM = b"application/x-www-form-urlencoded"
-MOST_FIELDS = 1000
+from miniapm.web.receivers.forms import MOST_FIELDS, is_form, read_form, read_pairs
 
 
 class ForeignCall(Call):
-    """A call to the address of a foreign sender. `params` are the parts of the path."""
+    """A call to the address of a foreign sender. `params` are the parts of the path; `query` has
+    of each field the last value, `queries` all."""
 
-    __slots__ = ("method", "params", "query")
+    __slots__ = ("method", "params", "queries", "query", "receiver", "scheme")
 
     def __init__(self, context: Context, scope: Scope, receive: Receive) -> None:
         super().__init__(context, scope, receive)
         self.method: str = scope["method"]
+        self.receiver: Receiver | None = None
         self.params: Mapping[str, str] = scope.get("path_params", {})
-        self.query = _read_pairs(scope["query_string"].decode("latin-1"))
+        self.scheme: str = scope.get("scheme", "http")
+        query = scope["query_string"].decode("latin-1")
+        self.query = read_pairs(query)
+        self.queries = parse_qs(query, max_num_fields=MOST_FIELDS)
 
     def header(self, name: str) -> str:
         """A header, "" where it was not sent."""
         return self.headers.get(name.lower().encode(), b"").decode("latin-1").strip()
 
-    async def read_payload(self) -> dict[str, Any]:
+    async def read_payload(self, *, may_be_empty: bool = False) -> dict[str, Any]:
         """The body as an object: JSON, or a form where the Content-Type says so."""
         body = await self.read_body(self.context.config.limits.deploy_body_bytes)
-        if self.headers.get(b"content-type", b"").lower().startswith(_FORM):
-            try:
-                return dict(_read_pairs(body.decode()))
-            except UnicodeDecodeError:
-                raise Invalid("The form is not UTF-8.") from None
-        return decode_object(body)
+        if may_be_empty and not body.strip():
+            return {}
+        kind = self.headers.get(b"content-type", b"")
+        return dict(read_form(kind, body)) if is_form(kind, body) else decode_object(body)
 
     async def record(self, announcement: Announcement) -> Recorded:
         """Stores a deploy; returns once it is on disk."""
@@ -56,14 +59,6 @@ class ForeignCall(Call):
             context.deploy_timeout,
             size=len(self.body or b""),
         )
-
-
-def _read_pairs(text: str) -> dict[str, str]:
-    """The fields of a form or query; of one that comes twice, the last."""
-    try:
-        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS))
-    except ValueError:
-        raise Invalid(f"The form has more than {MOST_FIELDS} fields.") from None
 
 
 Handler = Callable[[ForeignCall], Awaitable[Answer]]
@@ -111,13 +106,15 @@ class ForeignEndpoint:
 
     async def _refuse(self, call: Call, route: ForeignRoute, error: MiniapmError) -> Answer:
         if error.status < 500 and not isinstance(error, MethodNotAllowed):
+            receiver = call.receiver if isinstance(call, ForeignCall) else None
             # the path as the table has it: a key may stand in the one that was sent
             await self._context.refusals.record(
-                route.path,
+                receiver.shown_path if receiver else route.path,
                 call.key,
                 error,
                 await call.first_bytes(),
                 call.headers.get(b"content-type", b""),
+                receiver.project_id if receiver else UNKNOWN_PROJECT,
             )
         return answer_error(error, route.explain, self._context, call.headers)
 

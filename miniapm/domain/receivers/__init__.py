@@ -1,0 +1,1 @@
+"""What the webhooks of foreign senders say, in our words."""

@@ -1,0 +1,1 @@
+"""What clients of other services keep here besides deploys."""

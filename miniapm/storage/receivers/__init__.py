@@ -1,0 +1,1 @@
+"""Receivers: addresses for senders with webhooks of their own, and what came to them."""
