@@ -17,6 +17,7 @@ from miniapm.cli.options import (
     load_settings,
 )
 from miniapm.cli.output import print_json, tell
+from miniapm.domain.deploys.corrections import OVERRULED
 from miniapm.storage.audit import Act
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys import change
@@ -41,8 +42,15 @@ def edit_deploy(
     status: Annotated[
         str | None, typer.Option(help="started, succeeded, failed or cancelled.")
     ] = None,
-    failed: Annotated[bool, typer.Option("--failed", help="It failed after all.")] = False,
-    ok: Annotated[bool, typer.Option("--ok", help="It succeeded after all.")] = False,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="It went live and failed, whatever the rules say.")
+    ] = False,
+    ok: Annotated[
+        bool, typer.Option("--ok", help="It went live and was fine, whatever the rules say.")
+    ] = False,
+    not_overruled: Annotated[
+        bool, typer.Option("--not-overruled", help="Let the rules say again whether it failed.")
+    ] = False,
     url: Annotated[str | None, typer.Option(help="Link to the run or the change.")] = None,
     repository: Annotated[str | None, typer.Option(help="Address of the repository.")] = None,
     as_json: JsonOption = False,
@@ -51,13 +59,15 @@ def edit_deploy(
 ) -> None:
     """Correct a deploy; what depends on it follows. An empty text empties a field.
 
+    --failed and --ok overrule what the delivery metrics count as a failure; --status is for one
+    that did not go live, or did after all.
+
     Every correction is kept, with what was there before: `miniapm deploys show` lists them.
 
     Example: miniapm deploys edit 473829104756293632 --failed --description ""
     """
-    overruled = ["failed"] * failed + ["succeeded"] * ok + [status] * (status is not None)
-    if len(overruled) > 1:
-        raise typer.BadParameter("say only one of --status, --failed and --ok")
+    if failed + ok + not_overruled > 1:
+        raise typer.BadParameter("say only one of --failed, --ok and --not-overruled")
     values: dict[str, Any] = {
         "git_sha": git_sha,
         "version": version,
@@ -69,11 +79,13 @@ def edit_deploy(
         "tags": tag or None,
         "timestamp": timestamp,
         "started_at": started_at,
-        "status": overruled[0] if overruled else None,
+        "status": status,
         "url": url,
         "repository": repository,
     }
     given = {name: value for name, value in values.items() if value is not None}
+    if failed or ok or not_overruled:
+        given[OVERRULED] = None if not_overruled else "failed" if failed else "ok"
     if not given:
         raise typer.BadParameter("say what to change, such as --failed or --version v1.2.0")
     if not any(part.strip() for part in given.get("tags", ["-"])):

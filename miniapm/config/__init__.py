@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from miniapm.domain.delivery.rules import DeliveryRules, parse_names
 from miniapm.domain.durations import parse_duration
 from miniapm.domain.retention import Lifetimes
 
@@ -143,6 +144,35 @@ class Impact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = 1.0
 
 
+class Delivery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What counts in delivery's numbers."""
+
+    production_environments: Annotated[
+        str,
+        Meta(
+            description="Environments whose deploys count, separated by commas, without case; `*` "
+            "stands for anything"
+        ),
+    ] = "production, prod, live"
+    failure_tags: Annotated[
+        str, Meta(description="Tags that say a deploy failed, separated by commas")
+    ] = "is_failure, sev1"
+    fix_tags: Annotated[
+        str,
+        Meta(
+            description="Tags that say a deploy mends the one before it, separated by commas: it "
+            "is rework then, and the one before failed"
+        ),
+    ] = "is_fix"
+    github_beside_api: Annotated[
+        Literal["leave out", "count"],
+        Meta(
+            description="Where a service and environment has a deploy from the API, those that "
+            "only GitHub told of from then on: `leave out` of every number, or `count`"
+        ),
+    ] = "leave out"
+
+
 class Webhooks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is told to outgoing webhooks."""
 
@@ -198,6 +228,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retention: Retention = msgspec.field(default_factory=Retention)
     deploys: Deploys = msgspec.field(default_factory=Deploys)
     impact: Impact = msgspec.field(default_factory=Impact)
+    delivery: Delivery = msgspec.field(default_factory=Delivery)
     webhooks: Webhooks = msgspec.field(default_factory=Webhooks)
     privacy: Privacy = msgspec.field(default_factory=Privacy)
     log: Log = msgspec.field(default_factory=Log)
@@ -217,6 +248,16 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             minutes=parse_duration(kept.minutes),
             ten_minutes=parse_duration(kept.ten_minutes),
             hours=parse_duration(kept.hours),
+        )
+
+    @property
+    def delivery_rules(self) -> DeliveryRules:
+        """What `delivery` says of environments and tags."""
+        told = self.delivery
+        return DeliveryRules(
+            production=parse_names(told.production_environments),
+            failure_tags=parse_names(told.failure_tags),
+            fix_tags=parse_names(told.fix_tags),
         )
 
     @property

@@ -7,6 +7,7 @@ import pytest
 
 from miniapm.clock import MINUTE
 from miniapm.domain.deploys.values import Commit
+from miniapm.storage.deploys.find import get_deploy
 from miniapm.storage.deploys.rows import insert_commits, insert_row
 from miniapm.storage.once import write_once
 from miniapm.storage.projects import Project, insert_project
@@ -29,7 +30,8 @@ def shop(miniapm: Command) -> Command:
         insert_project(connection, Project(2, "other", "Other", START))
         for deploy in (*deploys, make_deploy(id=21, project_id=2)):
             insert_row(connection, deploy)
-        insert_commits(connection, 1, 11, [Commit("aaaaaaa1", START, "Fix\n\nmore", "bob")])
+        commit = Commit("aaaaaaa1", START, "Fix\n\nmore", "bob")
+        insert_commits(connection, get_deploy(connection, 1, 11), [commit])
 
     write_once(miniapm.home / "miniapm.db", insert)
     return miniapm
@@ -82,6 +84,8 @@ def test_list_prints_what_the_api_answers(shop: Command) -> None:
         "sources": ["api"],
         "first_seen_at": None,
         "hidden_at": None,
+        "overruled": None,
+        "is_left_out": False,
         "kind": "first",
         "kind_reason": "Nothing was live in production before.",
         "previous_id": None,
@@ -130,7 +134,7 @@ def test_edit_corrects_each_field_and_empties(shop: Command) -> None:
         *("deploys", "edit", "11", "--sha", "d4", "--version", "", "--env", "eu", "--service", "w"),
         *("--deployer", "x", "--title", "t", "--description", "d", "--tag", "p", "--tag", "q"),
         *("--timestamp", "2024-01-15T14:30:00Z", "--started-at", "2024-01-15T14:20:00Z"),
-        *("--failed", "--url", "https://a.example", "--repository", "git@a:b", "--json"),
+        *("--status", "failed", "--url", "https://a.example", "--repository", "git@a:b", "--json"),
     )
     assert done.code == 0
     fields = json.loads(done.out)
@@ -143,9 +147,18 @@ def test_edit_corrects_each_field_and_empties(shop: Command) -> None:
     )
     assert row["deployed_at"] - row["started_at"] == 10 * MINUTE
     assert fields["tags"] == ["p", "q"]
-    assert shop("deploys", "edit", "11", "--ok").code == 0
-    assert shop.rows("select status from deploys where id = 11") == [{"status": "succeeded"}]
-    assert "was like that already" in shop("deploys", "edit", "11", "--ok").err
+
+
+@pytest.mark.parametrize(("option", "word"), [("--failed", "failed"), ("--ok", "ok")])
+def test_edit_overrules_and_takes_it_back(shop: Command, option: str, word: str) -> None:
+    stored = "select status, overruled from deploys where id = 11"
+    [before] = shop.rows(stored)
+    done = shop("deploys", "edit", "11", option, "--json")
+    assert (done.code, json.loads(done.out)["overruled"]) == (0, word)
+    assert shop.rows(stored) == [{**before, "overruled": word}]
+    assert "was like that already" in shop("deploys", "edit", "11", option).err
+    assert shop("deploys", "edit", "11", "--not-overruled").code == 0
+    assert shop.rows(stored) == [before]
 
 
 @pytest.mark.parametrize(
@@ -153,6 +166,7 @@ def test_edit_corrects_each_field_and_empties(shop: Command) -> None:
     [
         (["edit", "11"], "say what to change"),
         (["edit", "11", "--ok", "--failed"], "only one of"),
+        (["edit", "11", "--ok", "--not-overruled"], "only one of"),
         (["edit", "11", "--sha", ""], "git_sha cannot be empty"),
         (["edit", "11", "--timestamp", "soon"], "timestamp must be an ISO 8601"),
         (["edit", "11", "--timestamp", "2026-11-20"], "it needs a time, too"),
@@ -209,8 +223,8 @@ def test_a_running_server_answers_with_the_correction(server: Server, command: C
     done = command("deploys", "edit", deploy_id, "--failed", "--db", str(server.path))
     assert done.code == 0
     answer = server.http.get(f"/api/v1/deploys/{deploy_id}", headers=headers)
-    assert answer.json()["status"] == "failed"
-    assert server.rows("select status from deploys") == [{"status": "failed"}]
+    assert (answer.json()["status"], answer.json()["overruled"]) == ("succeeded", "failed")
+    assert server.rows("select overruled from deploys") == [{"overruled": "failed"}]
     told = json.loads(command("deploys", "show", deploy_id, "--json", "--db", str(server.path)).out)
     api = {**answer.json(), "page": ""}
     assert {name: told[name] for name in api} | {"page": ""} == api

@@ -22,5 +22,5 @@ def add_deploy(
     defaults = {"id": context.make_id(), "project_id": found.id, "git_sha": f"{number:040x}"}
     deploy = factories.make_deploy(**{**defaults, **fields})
     server.run(context.database.write(insert_row, deploy))
-    server.run(context.database.write(insert_commits, found.id, deploy.id, commits))
+    server.run(context.database.write(insert_commits, deploy, commits))
     return deploy

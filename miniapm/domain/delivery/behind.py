@@ -1,0 +1,38 @@
+"""Which deploys stand behind each number."""
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+from miniapm.domain.delivery.values import LeadTimes, Outcome
+
+Behind = Literal["deploys", "lead_times", "failed", "recovered", "open", "rework", "redeploys"]
+LISTS: tuple[Behind, ...] = get_args(Behind)
+
+
+def find_behind(
+    what: Behind, outcomes: Sequence[Outcome], lead_times: Sequence[LeadTimes]
+) -> list[Outcome]:
+    """The outcomes that a number is made of, in their order."""
+    if what == "lead_times":
+        waited = {lead.deploy_id for lead in lead_times}
+        return [outcome for outcome in outcomes if outcome.deploy.id in waited]
+    return [outcome for outcome in outcomes if _belongs(what, outcome)]
+
+
+def _belongs(what: Behind, outcome: Outcome) -> bool:
+    if what == "redeploys":
+        return outcome.is_redeploy
+    if what == "rework":
+        return outcome.rework is not None
+    if what == "deploys":
+        return outcome.counts
+    is_failed = outcome.failure is not None
+    if what == "failed":
+        return is_failed
+    return is_failed and (outcome.recovered_at is None) == (what == "open")
+
+
+def count_behind(outcomes: Sequence[Outcome], lead_times: Sequence[LeadTimes]) -> dict[Behind, int]:
+    """How many deploys stand behind each."""
+    counts = {what: sum(_belongs(what, one) for one in outcomes) for what in LISTS}
+    return {**counts, "lead_times": len(lead_times)}

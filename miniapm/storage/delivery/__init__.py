@@ -1,0 +1,1 @@
+"""What the delivery metrics and the environments rest on, read from deploys and commits."""

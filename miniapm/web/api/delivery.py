@@ -1,0 +1,217 @@
+"""The delivery metrics over the JSON API, the deploys behind them, and what is live where.
+
+The docstring of each handler stands in the OpenAPI document.
+"""
+
+from typing import NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from miniapm.clock import to_rfc3339
+from miniapm.domain.delivery.behind import find_behind
+from miniapm.domain.delivery.metrics import Metrics
+from miniapm.domain.delivery.rules import DeliveryRules
+from miniapm.domain.delivery.summary import Summary, measure_services, summarise
+from miniapm.domain.delivery.values import LeadTimes, Outcome
+from miniapm.domain.deploys.values import Deploy
+from miniapm.domain.instants import parse_instant
+from miniapm.storage.connection import Connection
+from miniapm.storage.delivery.environments import find_places
+from miniapm.storage.delivery.listed import find_by_ids, name_behind
+from miniapm.storage.delivery.report import Report, find_report
+from miniapm.storage.deploys.find import Cursor
+from miniapm.web.addresses import base_url
+from miniapm.web.api.behind_bodies import CountedList, to_counted_deploy
+from miniapm.web.api.delivery_bodies import (
+    BehindQuery,
+    DeliveryBody,
+    StretchQuery,
+    to_bands_body,
+    to_left_out_body,
+    to_metrics_body,
+    to_period_body,
+)
+from miniapm.web.api.environment_bodies import EnvironmentList, EnvironmentQuery, to_place_body
+from miniapm.web.api.queries import Problems, choose_project, parse_with, read_query
+from miniapm.web.auth import Caller
+from miniapm.web.cursors import decode_cursor, encode_cursor
+from miniapm.web.delivery_stretch import Shown, find_stretch
+from miniapm.web.filters import PageFilter
+from miniapm.web.json_answers import answer_json
+from miniapm.web.time_zone import Zone, make_zone
+
+
+class Found(NamedTuple):
+    """What one look at the database gave."""
+
+    report: Report
+    summary: Summary
+    services: dict[str, Metrics]
+
+
+class Listed(NamedTuple):
+    """A page of deploys behind a number; `after` is None on the last one."""
+
+    outcomes: list[Outcome]
+    lead_times: dict[int, LeadTimes]
+    deploys: dict[int, Deploy]
+    after: Cursor | None
+
+
+async def show_delivery(request: Request, caller: Caller) -> Response:
+    """Shows the five delivery metrics of a time, whole and period by period.
+
+    null says that there is no data, which is not zero; every number has its n beside it.
+    `/api/v1/delivery/deploys` lists the deploys behind each.
+    """
+    problems: Problems = {}
+    query = read_query(request, StretchQuery, problems)
+    now, context = caller.context.clock(), caller.context
+    shown, zone = _read_stretch(query, now, problems)
+    project = await choose_project(caller, problems)
+    found = await context.database.read(
+        _find, project.id, shown, context.config.delivery_rules, zone, now
+    )
+    since, until, env, service = shown.asked
+    wanted = PageFilter(
+        env=env or "", service=service or "", since=to_rfc3339(since), until=to_rfc3339(until)
+    )
+    return answer_json(
+        DeliveryBody(
+            project=project.slug,
+            env=env,
+            service=service,
+            envs=list(found.report.envs),
+            period=shown.period,
+            tz=zone.name,
+            since=to_rfc3339(since),
+            until=to_rfc3339(until),
+            metrics=to_metrics_body(found.summary.whole),
+            bands=to_bands_body(found.summary),
+            periods=[to_period_body(one) for one in found.summary.periods],
+            services={name: to_metrics_body(m) for name, m in sorted(found.services.items())},
+            left_out=to_left_out_body(found.report.left_out),
+            page=f"{base_url(request, context)}/p/{project.slug}/delivery{wanted.query()}",
+        )
+    )
+
+
+async def list_behind(request: Request, caller: Caller) -> Response:
+    """Lists exactly the deploys that stand behind a delivery metric, newest first.
+
+    Takes the same time, environment and service as `/api/v1/delivery`. Follow `next_cursor` for
+    more.
+    """
+    problems: Problems = {}
+    query = read_query(request, BehindQuery, problems)
+    now, context = caller.context.clock(), caller.context
+    shown, _ = _read_stretch(query, now, problems)
+    after = parse_with("cursor", query.cursor, decode_cursor, problems)
+    project = await choose_project(caller, problems)
+    found = await context.database.read(
+        _list, project.id, shown, context.config.delivery_rules, query, after
+    )
+    pages = f"{base_url(request, context)}/p/{project.slug}/deploys"
+    items = [
+        to_counted_deploy(one, found.deploys, found.lead_times.get(one.deploy.id), pages)
+        for one in found.outcomes
+    ]
+    return answer_json(
+        CountedList(items, None if found.after is None else encode_cursor(found.after))
+    )
+
+
+async def list_environments(request: Request, caller: Caller) -> Response:
+    """Lists what is live where and since when, with what each has more and less than production.
+
+    All of them are on one page.
+    """
+    problems: Problems = {}
+    query = read_query(request, EnvironmentQuery, problems)
+    project = await choose_project(caller, problems)
+    context = caller.context
+    services = await context.database.read(
+        find_places, project.id, context.config.delivery_rules, query.env, query.service
+    )
+    pages = f"{base_url(request, context)}/p/{project.slug}/deploys"
+    return answer_json(
+        EnvironmentList(
+            [
+                to_place_body(place, service.compared_with, pages)
+                for service in services
+                for place in service.places
+            ]
+        )
+    )
+
+
+def _read_stretch(query: StretchQuery, now: int, problems: Problems) -> tuple[Shown, Zone]:
+    """The time asked for; where there are problems, some other."""
+    zone = make_zone(query.tz)
+    if zone is None:
+        problems["tz"] = "is no time zone that is known here, such as Europe/Berlin"
+    since = _read_one_of("since", query.since, "from", query.from_, problems)
+    until = _read_one_of("until", query.until, "to", query.to, problems)
+    if query.range and (since or until):
+        problems["range"] = "does not go together with instants"
+    if since is not None and since >= (now + 1 if until is None else until):
+        problems["since" if query.since else "from"] = "must lie before the end"
+    wanted = PageFilter(env=query.env or "", service=query.service or "")
+    if not problems:
+        wanted = wanted._replace(
+            range=query.range or "",
+            since="" if since is None else to_rfc3339(since),
+            until="" if until is None else to_rfc3339(until),
+        )
+    zone = zone or Zone()
+    return find_stretch(wanted, query.period or "", now, zone), zone
+
+
+def _read_one_of(
+    name: str, text: str | None, alias: str, same: str | None, problems: Problems
+) -> int | None:
+    """The instant under either name; both must agree."""
+    instant = parse_with(name, text, parse_instant, problems)
+    other = parse_with(alias, same, parse_instant, problems)
+    if instant is not None and other is not None and instant != other:
+        problems[alias] = f"differs from {name}, and means the same"
+    return other if instant is None else instant
+
+
+def _find(
+    connection: Connection,
+    project_id: int,
+    shown: Shown,
+    rules: DeliveryRules,
+    zone: Zone,
+    now: int,
+) -> Found:
+    report = find_report(connection, project_id, shown.asked, rules)
+    return Found(
+        report,
+        summarise(report.stretch, shown.period, zone.rules, now),
+        measure_services(report.stretch, zone.rules, now),
+    )
+
+
+def _list(
+    connection: Connection,
+    project_id: int,
+    shown: Shown,
+    rules: DeliveryRules,
+    query: BehindQuery,
+    after: Cursor | None,
+) -> Listed:
+    stretch = find_report(connection, project_id, shown.asked, rules).stretch
+    behind = find_behind(query.list, stretch.outcomes, stretch.lead_times)[::-1]
+    if after is not None:
+        behind = [one for one in behind if (one.deploy.at, one.deploy.id) < after]
+    page = behind[: query.limit]
+    last = page[-1].deploy if len(behind) > query.limit else None
+    return Listed(
+        page,
+        {lead.deploy_id: lead for lead in stretch.lead_times},
+        find_by_ids(connection, project_id, name_behind(page)),
+        None if last is None else Cursor(last.at, last.id),
+    )

@@ -1,0 +1,171 @@
+"""The delivery page: the five metrics with what stands behind each, and what counts in none."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from miniapm.clock import DAY, to_rfc3339
+from miniapm.domain.delivery.behind import LISTS, Behind, count_behind, find_behind
+from miniapm.domain.delivery.metrics import Metrics
+from miniapm.domain.delivery.periods import PERIOD_NAMES
+from miniapm.domain.delivery.rules import DeliveryRules
+from miniapm.domain.delivery.summary import Summary, measure_services, summarise
+from miniapm.domain.delivery.values import LeadTimes, Outcome
+from miniapm.domain.deploys.values import Deploy
+from miniapm.storage.connection import Connection
+from miniapm.storage.delivery.listed import find_by_ids, name_behind
+from miniapm.storage.delivery.report import Report, find_report
+from miniapm.storage.deploys.find import find_lanes
+from miniapm.web.auth import Caller
+from miniapm.web.delivery_stretch import DEFAULT_RANGE, Shown, find_stretch
+from miniapm.web.filters import RANGES, PageFilter, find_lane_choices
+from miniapm.web.pages.delivery_lists import (
+    LIST_WORDS,
+    LeftOutRow,
+    ListedDeploy,
+    tell_left_out,
+    tell_listed,
+)
+from miniapm.web.pages.delivery_query import PAGE_SIZE, DeliveryQuery, read_delivery_query
+from miniapm.web.pages.delivery_tiles import PeriodRow, Tile, make_rows, make_tiles, tell_metrics
+from miniapm.web.pages.empty import EmptyState, find_empty_state
+from miniapm.web.render import render
+from miniapm.web.time_zone import Zone, find_zone
+
+_YEAR_US = 365 * DAY
+
+
+class ListLink(NamedTuple):
+    """A list that can be opened."""
+
+    words: str
+    deploys: int
+    query: str
+    name: Behind
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one look at the database gave. `listed` is the page of the open list, `deploys` those of
+    it and those that its reasons name."""
+
+    report: Report
+    summary: Summary
+    by_service: dict[str, Metrics]
+    counts: dict[Behind, int]
+    listed: Sequence[Outcome]
+    lead_times: dict[int, LeadTimes]
+    deploys: dict[int, Deploy]
+    lanes: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryView:
+    """`production` are the environments that count where none is chosen, `counted_envs` those of
+    them that have deploys. `empty` is set where the project has no deploy at all."""
+
+    filter: PageFilter
+    envs: tuple[str, ...]
+    services: tuple[str, ...]
+    ranges: tuple[tuple[str, str], ...]
+    period: str
+    period_links: tuple[tuple[str, str, bool], ...]
+    year: str
+    since: int
+    until: int
+    counted_envs: tuple[str, ...]
+    production: tuple[str, ...]
+    tiles: tuple[Tile, ...]
+    rows: tuple[PeriodRow, ...]
+    by_service: tuple[tuple[str, tuple[str, ...]], ...]
+    lists: tuple[ListLink, ...]
+    listed: tuple[ListedDeploy, ...]
+    list_words: str
+    earlier: str
+    later: str
+    left_out: tuple[LeftOutRow, ...]
+    approximate: int
+    empty: EmptyState | None
+
+
+async def get_delivery(request: Request, caller: Caller) -> Response:
+    context, project = caller.context, caller.its_project
+    zone, now, rules = find_zone(request), context.clock(), context.config.delivery_rules
+    query = read_delivery_query(request.query_params)
+    shown = find_stretch(query.filter, query.period, now, zone)
+    found = await context.database.read(_find, project.id, query, shown, rules, zone, now)
+    wanted, summary = _as_shown(query.filter), found.summary
+    envs, services = find_lane_choices(found.lanes, wanted)
+    view = DeliveryView(
+        filter=wanted,
+        envs=envs,
+        services=services,
+        ranges=_find_ranges(wanted),
+        period=shown.period,
+        period_links=tuple((p, query.query(period=p), p == shown.period) for p in PERIOD_NAMES),
+        year=query.query(range="", **{"from": to_rfc3339(now - _YEAR_US), "to": ""}),
+        since=shown.asked.since,
+        until=shown.asked.until,
+        counted_envs=found.report.envs,
+        production=rules.production,
+        tiles=make_tiles(summary, shown.period, zone),
+        rows=make_rows(summary, shown, zone, query),
+        by_service=tuple((n, tell_metrics(m)) for n, m in sorted(found.by_service.items())),
+        lists=tuple(_link_list(one, found, query) for one in LISTS),
+        listed=tell_listed(found.listed, found.deploys, found.lead_times, now),
+        list_words=LIST_WORDS[query.behind],
+        earlier=query.query(page=str(query.page - 1)) if query.page > 1 else "",
+        later=query.query(page=str(query.page + 1)) if _has_more(query, found) else "",
+        left_out=tell_left_out(found.report.left_out, query, project.slug, rules),
+        approximate=summary.whole.change_lead_time.approximate,
+        empty=None if found.lanes else await find_empty_state(request, caller),
+    )
+    return render(request, caller, "delivery.html", view)
+
+
+def _find(
+    connection: Connection,
+    project_id: int,
+    query: DeliveryQuery,
+    shown: Shown,
+    rules: DeliveryRules,
+    zone: Zone,
+    now: int,
+) -> Found:
+    report = find_report(connection, project_id, shown.asked, rules)
+    stretch = report.stretch
+    behind = find_behind(query.behind, stretch.outcomes, stretch.lead_times)
+    listed = behind[::-1][(query.page - 1) * PAGE_SIZE : query.page * PAGE_SIZE]
+    ids = {one.deploy.id for one in listed}
+    return Found(
+        report=report,
+        summary=summarise(stretch, shown.period, zone.rules, now),
+        by_service=measure_services(stretch, zone.rules, now),
+        counts=count_behind(stretch.outcomes, stretch.lead_times),
+        listed=listed,
+        lead_times={lead.deploy_id: lead for lead in stretch.lead_times if lead.deploy_id in ids},
+        deploys=find_by_ids(connection, project_id, name_behind(listed)),
+        lanes=find_lanes(connection, project_id),
+    )
+
+
+def _as_shown(wanted: PageFilter) -> PageFilter:
+    return wanted._replace(range=wanted.range or DEFAULT_RANGE) if wanted.is_open else wanted
+
+
+def _find_ranges(wanted: PageFilter) -> tuple[tuple[str, str], ...]:
+    """Those long enough for deploys, and the one that is chosen."""
+    return tuple(r for r in RANGES if r[0].endswith("d") or r[0] == wanted.range)
+
+
+def _link_list(name: Behind, found: Found, query: DeliveryQuery) -> ListLink:
+    is_open = name == query.behind
+    return ListLink(LIST_WORDS[name], found.counts[name], query.query(list=name), name, is_open)
+
+
+def _has_more(query: DeliveryQuery, found: Found) -> bool:
+    return found.counts[query.behind] > query.page * PAGE_SIZE
