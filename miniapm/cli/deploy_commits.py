@@ -1,10 +1,19 @@
 """The commits that a deploy brings: those since the revision that is live where it goes."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from miniapm.client.deadline import Deadline
-from miniapm.client.git import MOST_COMMITS, Commit, Git, GitFailed, NoRepository, same_revision
+from miniapm.client.git import (
+    MOST_COMMITS,
+    Commit,
+    Git,
+    GitFailed,
+    NoRepository,
+    cut_message,
+    is_sha,
+    same_revision,
+)
 from miniapm.client.remote import Found, Server, explain, get_json
 
 _MOST_NAMED = 5
@@ -32,26 +41,44 @@ class Asker:
         if self.server is None:
             return _Previous(note="MINIAPM_URL and MINIAPM_API_KEY are needed to ask for it")
         place = {name: str(self.body[name]) for name in ("env", "service") if self.body[name]}
-        # Without both, the server's answer may hold other places' deploys: look at more than one.
-        query = {**place, "status": "succeeded", "limit": "1" if len(place) == 2 else "50"}
+        # the newest may be this very deploy, told of by others; without both names, the answer may
+        # hold other places' deploys
+        query = {**place, "status": "succeeded", "limit": "10" if len(place) == 2 else "50"}
         if self.until:
             query["until"] = self.until
         answer = get_json(self.server, "/api/v1/deploys", self.deadline, query, retry=False)
         if not isinstance(answer, Found):
             return _Previous(note=explain(answer))
-        return _newest(answer.value, place)
+        return _newest(answer.value, place, str(self.body["git_sha"]))
 
 
-def _newest(value: object, given: Mapping[str, str]) -> _Previous:
-    """The newest of the server's answer for the places that are `given`: env, service or none."""
+def _newest(value: object, given: Mapping[str, str], own_sha: str) -> _Previous:
+    """The newest of the server's answer for the places that are `given` (env, service or none),
+    but for `own_sha` where only webhooks or telemetry have told of it."""
     items = value.get("items") if isinstance(value, dict) else None
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         return _Previous(note="the server's answer is no list of deploys")
     places = {(str(item.get("env")), str(item.get("service"))) for item in items}
     if len(places) > 1:
         return _Previous(note=_name_places(places, given))
-    sha = items[0].get("git_sha") if items else None
+    shas = [item.get("git_sha") for item in items if not item.get("is_left_out")]
+    own = [
+        _is_only_seen(item) and same_revision(str(item.get("git_sha")), own_sha)
+        for item in items
+        if not item.get("is_left_out")
+    ]
+    sha = next((sha for sha, is_own in zip(shas, own, strict=True) if not is_own), None)
     return _Previous(sha=sha if isinstance(sha, str) else None)
+
+
+def _is_only_seen(item: Mapping[str, object]) -> bool:
+    """Whether webhooks or telemetry told of a deploy, and nobody by the API."""
+    sources = item.get("sources")
+    return (
+        isinstance(sources, list)
+        and bool(sources)
+        and not {"api", "import"} & set(map(str, sources))
+    )
 
 
 def _name_places(places: set[tuple[str, str]], given: Mapping[str, str]) -> str:
@@ -74,14 +101,16 @@ def _list_some(names: list[str]) -> str:
     return ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
 
 
-def find_commits(sha: str, git: Git, asker: Asker) -> tuple[list[dict[str, str]], tuple[str, ...]]:
+def find_commits(
+    sha: str, git: Git, asker: Asker
+) -> tuple[list[dict[str, object]], tuple[str, ...]]:
     """What this deploy brings, newest first, and notes for a person.
 
-    The head alone where it cannot be known. A first deploy brings the head alone, too: the whole
-    history would give an absurd lead time.
+    The head alone, marked so, where it cannot be known. A first deploy brings the head alone, too:
+    the whole history would give an absurd lead time.
     """
     commits, notes = _find(sha, git, asker)
-    return [_as_json(commit) for commit in _within_limits(commits)], notes
+    return [commit.to_fields() for commit in _within_limits(commits)], notes
 
 
 def _find(sha: str, git: Git, asker: Asker) -> tuple[list[Commit], tuple[str, ...]]:
@@ -91,16 +120,30 @@ def _find(sha: str, git: Git, asker: Asker) -> tuple[list[Commit], tuple[str, ..
         previous = asker.find_previous()
         if previous.sha and same_revision(previous.sha, sha):
             return [], ()
-        if previous.sha and git.share_history(previous.sha, sha):
-            commits = git.commits(f"{previous.sha}..{sha}", MOST_COMMITS + 1)
-            cut = (f"only the newest {MOST_COMMITS:,} commits are sent",)
-            return commits[:MOST_COMMITS], cut if len(commits) > MOST_COMMITS else ()
-        notes = _why_head_alone(previous, git)
-        return git.commits(sha, 1), notes
+        since = _find_base(previous.sha, sha, git)
+        if since is None:
+            head = [replace(one, approximate=True) for one in git.commits(sha, 1)]
+            return head, _why_head_alone(previous, git)
+        commits = git.commits(f"{since}..{sha}", MOST_COMMITS + 1)
+        cut = (f"only the newest {MOST_COMMITS:,} commits are sent",)
+        return commits[:MOST_COMMITS], cut if len(commits) > MOST_COMMITS else ()
     except NoRepository:
         return [], ()
     except GitFailed as error:
         return [], (f"commits are left out: {error}",)
+
+
+def _find_base(previous: str | None, sha: str, git: Git) -> str | None:
+    """The previous deploy's commit, where git knows all that was committed since.
+
+    Telemetry names deploys by their version, which often is a tag.
+    """
+    since = previous if previous and is_sha(previous) else previous and git.find_tag(previous)
+    if not since or not git.share_history(since, sha):
+        return None
+    if git.is_shallow() and git.reaches_edge(f"{since}..{sha}"):
+        return None
+    return since
 
 
 def _why_head_alone(previous: _Previous, git: Git) -> tuple[str, ...]:
@@ -117,14 +160,12 @@ def _why_head_alone(previous: _Previous, git: Git) -> tuple[str, ...]:
 
 
 def _within_limits(commits: list[Commit]) -> list[Commit]:
-    """First lines alone where there is much text: lead time needs shas and times, not prose."""
+    """First lines and reverts alone where there is much text: what is measured needs no prose."""
     if sum(len(f"{one.author}{one.message}".encode()) for one in commits) <= _MUCH_TEXT:
         return commits
-    return [
-        replace(one, author=one.author[:50], message=one.message.partition("\n")[0][:120])
-        for one in commits
-    ]
+    return [replace(one, author=one.author[:50], message=_shorten(one.message)) for one in commits]
 
 
-def _as_json(commit: Commit) -> dict[str, str]:
-    return {name: value for name, value in asdict(commit).items() if value}
+def _shorten(message: str) -> str:
+    first = message.partition("\n")[0][:120]
+    return cut_message(f"{first}\n{message}", len(first))

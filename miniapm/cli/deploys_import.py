@@ -1,56 +1,58 @@
 """`miniapm deploys import`."""
 
+import os
+import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from enum import StrEnum
-from itertools import islice
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, BinaryIO, get_args
 
 import typer
 
 from miniapm import clock
+from miniapm.cli.deploys_import_commits import import_commits
+from miniapm.cli.deploys_import_git import read_tags
+from miniapm.cli.deploys_import_lines import Store, import_lines, open_store
 from miniapm.cli.deploys_import_report import ImportReport
-from miniapm.cli.options import ConfigOption, DatabaseOption, JsonOption, load_settings
-from miniapm.config import Config
-from miniapm.domain.deploys.exported import ExportedDeploy
+from miniapm.cli.options import ConfigOption, DatabaseOption, JsonOption, bad_flag, load_settings
+from miniapm.cli.output import tell
+from miniapm.cli.progress import Bar
 from miniapm.domain.deploys.importing import (
-    GivenLine,
+    Format,
+    guess_by_name,
     guess_format,
     parse_lines,
     read_defaults,
-    read_deploy,
     read_lines,
+    read_pieces,
 )
 from miniapm.domain.deploys.reading import Defaults
-from miniapm.domain.deploys.values import DEFAULT_ENV, Announcement
-from miniapm.domain.ids import IdMaker
-from miniapm.exceptions import Busy, Invalid
-from miniapm.storage.deploys.record import Recorded
-from miniapm.storage.deploys.transfer import record_lines, rehearse
-from miniapm.storage.once import read_once, write_once
+from miniapm.domain.deploys.values import DEFAULT_ENV
+from miniapm.exceptions import Invalid
+from miniapm.storage.once import read_once
 from miniapm.storage.projects import choose_project
-
-LINES_A_TRANSACTION = 500
-# files from spreadsheets are often the newest first: so many lines are put into order
-LINES_AT_ONCE = 10 * LINES_A_TRANSACTION
-
-Read = Announcement | ExportedDeploy
-Store = Callable[[Sequence[Read]], list[Recorded]]
 
 
 class ImportFormat(StrEnum):
-    """What a line looks like."""
+    """What a file is."""
 
     NDJSON = "ndjson"
     CSV = "csv"
     CAPISTRANO = "capistrano"
+    GIT_TAGS = "git-tags"
+    GITHUB = "github"
+    COMMITS = "commits"
 
 
 def import_deploys(
     file: Annotated[
-        str, typer.Argument(metavar="FILE", help="The file; - reads from standard input.")
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="The file, or the directory of a git repository; - reads from standard input.",
+        ),
     ],
     project: Annotated[
         str | None,
@@ -69,6 +71,12 @@ def import_deploys(
         ImportFormat | None,
         typer.Option("--format", help="What the file is.", show_default="by name or content"),
     ] = None,
+    match: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN", help="Only tags that are called so, like 'v*'; may be repeated."
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would happen; store nothing.")
     ] = False,
@@ -80,29 +88,50 @@ def import_deploys(
 
     It works while a server runs or while it does not. The file is one of: NDJSON, a JSON object a
     line with the fields of POST /ingest/deploys; CSV with a row of the same names at its top; the
-    revisions.log that Capistrano 3 keeps; or what `miniapm deploys export` wrote. Each deploy needs
-    its git_sha and timestamp.
+    revisions.log that Capistrano 3 keeps; what `miniapm deploys export` wrote; GitHub's deployments
+    as `gh api --paginate` prints them, with their statuses or without (those count as succeeded).
+    Each deploy needs its git_sha and timestamp. Of a git repository, each tag is a deploy, with the
+    commits since the tag before.
 
-    A line for each deploy says what became of it: new, there already, or refused and why. A bad
-    line does not stop the others: correct it and import the file again, what is there already is
-    recognised. Exits 2 when a line was refused.
+    With --format commits a line is a commit (sha, timestamp; message, author, repository, branch),
+    for the lead time of deploys that came without.
+
+    A line for each deploy says what became of it: new, there already, left out, or refused and why.
+    A bad line does not stop the others: correct it and import the file again, what is there already
+    is recognised. Exits 2 when a line was refused.
 
     Example: miniapm deploys import revisions.log --env production --dry-run
+
+    Example: miniapm deploys import ~/src/shop --match 'v*' --service shop
     """
     settings = load_settings(db, config).config
     chosen = read_once(settings.database_path, choose_project, project)
     now = clock.now()
     defaults = read_defaults(chosen.id, chosen.slug, env, service, now)
-    report = ImportReport(as_json=as_json, dry_run=dry_run)
-    with _open(file) as source, _open_store(settings, chosen.id, now, dry_run=dry_run) as store:
-        lines = read_lines(source.readline)
-        if file_format is None:
-            found, lines = guess_format(file, lines)
+    if match and file_format not in (None, ImportFormat.GIT_TAGS):
+        raise bad_flag("--match", "is for tags only")
+    if file_format is ImportFormat.COMMITS:
+        with _open(file) as source:
+            import_commits(
+                source, settings.database_path, chosen.id, now, as_json=as_json, dry_run=dry_run
+            )
+        return
+    with open_store(settings, chosen.id, now, dry_run=dry_run) as store:
+        if Path(file).is_dir():
+            if file_format not in (None, ImportFormat.GIT_TAGS):
+                raise bad_flag("--format", "must be git-tags: of a directory the tags are read")
+            report = ImportReport(Bar("tags", lambda: None), as_json=as_json, dry_run=dry_run)
+            report.start("git-tags")
+            import_lines(read_tags(Path(file), match or ()), defaults, now, store, report)
         else:
-            found = file_format.value
-        report.start(found)
-        _import(parse_lines(found, lines), defaults, now, store, report)
+            with _open(file) as source:
+                bar = Bar("lines", _share_of(source))
+                report = ImportReport(bar, as_json=as_json, dry_run=dry_run)
+                _import_file(source, file, file_format, match or (), defaults, now, store, report)
     report.finish()
+    if not report.total:
+        fitting = f": no tag is called {' or '.join(match)}" if match else ""
+        tell(f"{file} holds nothing to import{fitting}.")
     if report.refused:
         raise Invalid(
             f"{report.refused:,} of {report.total:,} lines were refused; correct them and "
@@ -110,61 +139,49 @@ def import_deploys(
         )
 
 
+def _import_file(
+    source: BinaryIO,
+    name: str,
+    file_format: ImportFormat | None,
+    match: Sequence[str],
+    defaults: Defaults,
+    now: int,
+    store: Store,
+    report: ImportReport,
+) -> None:
+    found: Format | None = guess_by_name(name)
+    if file_format is not None:
+        found = next((one for one in get_args(Format) if one == file_format.value), None)
+    if found == "github":
+        # it may stand on one line, however long it is
+        lines: Iterator[bytes | None] = read_pieces(source.readline)
+    else:
+        lines = read_lines(source.readline)
+        if found is None:
+            found, lines = guess_format(name, lines)
+    report.start(found)
+    import_lines(
+        parse_lines(found, lines, match),
+        defaults,
+        now,
+        store,
+        report,
+        "github" if found == "github" else "import",
+    )
+
+
+def _share_of(source: BinaryIO) -> Callable[[], float | None]:
+    """How much of a file is read, 0 to 1; of a pipe nobody knows."""
+    try:
+        size = os.fstat(source.fileno())
+    except OSError:
+        return lambda: None
+    if not stat.S_ISREG(size.st_mode) or not size.st_size:
+        return lambda: None
+    return lambda: source.tell() / size.st_size
+
+
 @contextmanager
 def _open(file: str) -> Iterator[BinaryIO]:
     with nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as source:
         yield source
-
-
-@contextmanager
-def _open_store(settings: Config, project_id: int, now: int, *, dry_run: bool) -> Iterator[Store]:
-    make_id, timeout = IdMaker(clock.now), settings.deploy_timeout
-    path = settings.database_path
-    if not dry_run:
-        yield lambda lines: write_once(path, record_lines, lines, make_id, timeout)
-        return
-    with rehearse(path, project_id, now) as connection:
-        yield lambda lines: record_lines(connection, lines, make_id, timeout)
-
-
-def _import(
-    lines: Iterator[GivenLine], defaults: Defaults, now: int, store: Store, report: ImportReport
-) -> None:
-    while window := list(islice(lines, LINES_AT_ONCE)):
-        read = [_read(line, defaults, now) for line in window]
-        try:
-            stored = _store_in_order(read, store)
-        except Busy as error:
-            report.finish()
-            raise Busy(
-                f"{error.message} The lines before {window[0].number} are stored; import the file "
-                "again, they are recognised."
-            ) from error
-        for line, deploy, place in zip(window, read, stored, strict=True):
-            report.add(line.number, deploy, place)
-
-
-def _store_in_order(read: Sequence[Read | Invalid], store: Store) -> list[Recorded | None]:
-    """Stores the oldest first, a few at a time: what a deploy is depends on those before it."""
-    places: list[Recorded | None] = [None] * len(read)
-    good = [(i, one) for i, one in enumerate(read) if not isinstance(one, Invalid)]
-    good.sort(key=lambda pair: _happened_at(pair[1]))
-    for start in range(0, len(good), LINES_A_TRANSACTION):
-        part = good[start : start + LINES_A_TRANSACTION]
-        stored = store([one for _, one in part])
-        for (index, _), place in zip(part, stored, strict=True):
-            places[index] = place
-    return places
-
-
-def _happened_at(deploy: Read) -> int:
-    return deploy.at if isinstance(deploy, Announcement) else deploy.deploy.deployed_at
-
-
-def _read(line: GivenLine, defaults: Defaults, now: int) -> Read | Invalid:
-    if isinstance(line.given, Invalid):
-        return line.given
-    try:
-        return read_deploy(line.given, defaults, now)
-    except Invalid as error:
-        return error

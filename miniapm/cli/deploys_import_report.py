@@ -4,8 +4,10 @@ import sys
 
 import msgspec
 
+from miniapm.cli.progress import Bar
 from miniapm.clock import to_rfc3339
 from miniapm.domain.deploys.exported import ExportedDeploy
+from miniapm.domain.deploys.github_deployments import LeftOut
 from miniapm.domain.deploys.values import Announcement
 from miniapm.exceptions import Invalid
 from miniapm.printable import escape_controls
@@ -13,19 +15,23 @@ from miniapm.storage.deploys.record import Recorded
 
 
 class ImportReport:
-    """Prints a line for each line, as text or as parts of one JSON object; counts them."""
+    """Prints a line for each line, as text or as parts of one JSON object; counts them.
 
-    def __init__(self, *, as_json: bool, dry_run: bool) -> None:
+    `bar` shows how far it is, where somebody waits for it.
+    """
+
+    def __init__(self, bar: Bar, *, as_json: bool, dry_run: bool) -> None:
+        self._bar = bar
         self._as_json = as_json
         self._dry_run = dry_run
-        self._shows_progress = sys.stderr.isatty() and not sys.stdout.isatty()
         self.new = 0
         self.known = 0
         self.refused = 0
+        self.left_out = 0
 
     @property
     def total(self) -> int:
-        return self.new + self.known + self.refused
+        return self.new + self.known + self.refused + self.left_out
 
     def start(self, file_format: str) -> None:
         if self._as_json:
@@ -35,12 +41,18 @@ class ImportReport:
     def add(
         self,
         number: int,
-        deploy: Announcement | ExportedDeploy | Invalid,
+        deploy: Announcement | ExportedDeploy | Invalid | LeftOut,
         stored: Recorded | None,
     ) -> None:
-        """Tells of the line `number`; `stored` is None where it was refused."""
+        """Tells of the line `number`; `stored` is None where it was refused or left out."""
         if isinstance(deploy, Invalid):
             self._add_refused(number, deploy)
+        elif isinstance(deploy, LeftOut):
+            self.left_out += 1
+            self._print(
+                {"line": number, "result": "left out", "message": deploy.reason},
+                f"left out: {deploy.reason}",
+            )
         elif stored is not None:
             self._add_stored(number, stored, deploy)
 
@@ -71,22 +83,26 @@ class ImportReport:
             print(f"{comma}\n  {msgspec.json.encode(fields).decode()}", end="")
         else:
             print(f"line {fields['line']}: {escape_controls(text)}")
-        if self._shows_progress and self.total % 500 == 0:
-            print(f"\r{self.total:,} lines", end="", file=sys.stderr, flush=True)
+        self._bar.show(self.total)
 
     def finish(self) -> None:
         """Prints the totals."""
-        if self._shows_progress and self.total >= 500:
-            print(file=sys.stderr)
+        self._bar.end()
         if self._as_json:
-            totals = f'"new": {self.new}, "already_there": {self.known}, "refused": {self.refused}'
-            print(f"\n], {totals}}}")
+            totals = {
+                "new": self.new,
+                "already_there": self.known,
+                "refused": self.refused,
+                "left_out": self.left_out,
+            }
+            print(f"\n], {msgspec.json.encode(totals).decode()[1:]}")
             return
         tried = "Tried only, nothing is stored. " if self._dry_run else ""
         lines = "1 line" if self.total == 1 else f"{self.total:,} lines"
+        left_out = f", {self.left_out:,} left out" if self.left_out else ""
         print(
             f"{tried}{lines}: {self.new:,} new, {self.known:,} already there, "
-            f"{self.refused:,} refused."
+            f"{self.refused:,} refused{left_out}."
         )
         sys.stdout.flush()
 

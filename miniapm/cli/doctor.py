@@ -13,14 +13,18 @@ from miniapm.cli.options import (
     ConfigOption,
     DatabaseOption,
     JsonOption,
+    bad_flag,
     find_address,
     load_settings,
 )
 from miniapm.cli.output import print_json
+from miniapm.clock import HOUR
 from miniapm.config import Config
 from miniapm.printable import escape_controls
 from miniapm.storage.connection import Connection
 from miniapm.storage.doctor import Finding, examine_project
+from miniapm.storage.doctor_deploy import Terms, examine_named
+from miniapm.storage.doctor_deploys import examine_deploys
 from miniapm.storage.doctor_file import examine_file
 from miniapm.storage.doctor_refusals import examine_refusals, examine_unknown_keys
 from miniapm.storage.doctor_releases import examine_releases
@@ -38,6 +42,13 @@ def doctor(
     project: Annotated[
         str | None, typer.Option(metavar="SLUG", help="Look at this one.", show_default="all")
     ] = None,
+    deploy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="Why this one, also by sha or version, is in no number.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
     db: DatabaseOption = None,
     config: ConfigOption = None,
@@ -49,12 +60,19 @@ def doctor(
     refused: most hooks never show them to anybody. A refusal counts for 24 hours, or until a call
     with the same key is accepted. A line for each: ok, note (good to know) or problem (to be done).
 
+    With --deploy it tells of that deploy alone: which rule leaves it out of graphs and numbers,
+    whether telemetry showed it, and how it was judged.
+
     Exits 0 when there is no problem, 1 when there is one, 3 when the database cannot be opened.
     """
     settings = load_settings(db, config).config
     path = settings.database_path
-    findings = read_once(path, _examine, settings, project, clock.now(), find_address(settings))
-    findings += _examine_server(path)
+    now = clock.now()
+    if deploy is not None:
+        findings = read_once(path, _examine_deploy, settings, project, deploy.strip(), now)
+    else:
+        findings = read_once(path, _examine, settings, project, now, find_address(settings))
+        findings += _examine_server(path)
     problems = sum(finding.mark == "problem" for finding in findings)
     if as_json:
         print_json(
@@ -80,6 +98,7 @@ def _examine(
     findings += examine_jobs(connection, settings.lifetimes, now, is_served=is_served(path))
     for project in chosen:
         findings += examine_project(connection, project, now, settings.deploy_timeout)
+        findings += examine_deploys(connection, project, settings.delivery_rules, now)
         findings += examine_telemetry(connection, project, caps, now)
         findings += examine_releases(connection, project, now)
         findings += examine_refusals(connection, project, now, _settings_url(address, project))
@@ -88,6 +107,18 @@ def _examine(
     # every project's settings show an admin the calls that are nobody's
     page = _settings_url(address, chosen[0]) if chosen else address
     return findings + examine_unknown_keys(connection, now, page)
+
+
+def _examine_deploy(
+    connection: Connection, settings: Config, slug: str | None, name: str, now: int
+) -> list[Finding]:
+    """Of all projects where none is given."""
+    if not name:
+        raise bad_flag("--deploy", "needs the id, sha or version of a deploy")
+    judged_since = now - settings.lifetimes.minutes + HOUR
+    terms = Terms(settings.delivery_rules, settings.deploy_timeout, judged_since)
+    chosen = [get_known_project(connection, slug)] if slug else find_projects(connection)
+    return examine_named(connection, chosen, name, terms, now)
 
 
 def _settings_url(address: str, project: Project) -> str:

@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -13,9 +13,11 @@ from miniapm import clock
 from miniapm.client.deadline import Deadline
 
 MOST_COMMITS = 1000
+_MOST_REVERTS = 10
 _LONGEST_MESSAGE = 600
 _SHA = re.compile(r"[0-9a-fA-F]{7,64}")
 _REVISION = re.compile(r"\w[\w./+-]*")  # nothing that git could take for an option
+_REVERTS = re.compile(r"This reverts commit [0-9a-fA-F]{7,64}")
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
 # Settings of the user that would change what is printed (signatures, colours, encodings).
@@ -36,19 +38,28 @@ class NotKnown(GitFailed):
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One commit. `timestamp` is the committer's: when it became part of this history."""
+    """One commit. `timestamp` is the committer's: when it became part of this history.
+
+    `approximate` marks one that stands alone because nobody knows what came with it.
+    """
 
     sha: str
     timestamp: str
     author: str
     message: str
+    approximate: bool = False
+
+    def to_fields(self) -> dict[str, object]:
+        """As `POST /ingest/deploys` takes it."""
+        return {name: value for name, value in asdict(self).items() if value}
 
 
 @dataclass(frozen=True, slots=True)
 class Git:
-    """The repository around the working directory."""
+    """The repository around the working directory, or around `directory`."""
 
     deadline: Deadline
+    directory: str = ""
 
     def head(self) -> str:
         """The full sha of HEAD."""
@@ -62,6 +73,14 @@ class Git:
             return self._resolve(revision)
         except NotKnown:
             return None
+
+    def find_tag(self, name: str) -> str | None:
+        """The full sha of the commit that a tag names, None without such a tag."""
+        return self.find(f"refs/tags/{name}") if _REVISION.fullmatch(name) else None
+
+    def list_tags(self, form: str) -> str:
+        """A line for each tag, as `git for-each-ref --format` writes it."""
+        return self._run("for-each-ref", f"--format={form}", "refs/tags")
 
     def describe(self, sha: str) -> str:
         """The nearest tag as `git describe` says it, the short sha where there is none."""
@@ -83,6 +102,11 @@ class Git:
 
     def is_shallow(self) -> bool:
         return self._run("rev-parse", "--is-shallow-repository") == "true"
+
+    def reaches_edge(self, revisions: str) -> bool:
+        """Whether commits of `since..sha` have no parents here: in a shallow clone, history goes on
+        where they end."""
+        return bool(self._run("rev-list", "--max-parents=0", "--max-count=1", revisions, "--"))
 
     def share_history(self, one: str, other: str) -> bool:
         """Whether both commits are here and have an ancestor in common."""
@@ -107,10 +131,13 @@ class Git:
         seconds = self.deadline.remaining()
         if seconds <= 0:
             raise GitFailed(f"git took longer than {self.deadline.seconds:.2g} s")
-        status, out, err = _call([*_GIT, *arguments], seconds)
+        status, out, err = _call([*self._command(), *arguments], seconds)
         if status == 0:
             return out.strip("\n\0 ")
         raise _failure(arguments[0], err)
+
+    def _command(self) -> list[str]:
+        return [*_GIT, *(("-C", self.directory) if self.directory else ())]
 
 
 def is_sha(text: str) -> bool:
@@ -192,7 +219,15 @@ def _parse_commit(record: str) -> Commit | None:
         return None
     if not _EARLIEST <= moment <= clock.to_datetime(clock.now() + 23 * clock.HOUR):
         return None
-    return Commit(sha.strip(), timestamp, _text(author)[:200], _text(message)[:_LONGEST_MESSAGE])
+    told = cut_message(_text(message), _LONGEST_MESSAGE)
+    return Commit(sha.strip(), timestamp, _text(author)[:200], told)
+
+
+def cut_message(message: str, most: int) -> str:
+    """At most `most` characters of `message`, and what it says of commits that it reverts."""
+    cut = message[:most]
+    reverts = [words for words in _REVERTS.findall(message) if words not in cut]
+    return "\n\n".join([cut, *reverts[:_MOST_REVERTS]])
 
 
 def _text(raw: str) -> str:

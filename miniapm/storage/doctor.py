@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from miniapm.clock import DAY, MINUTE, to_rfc3339
+from miniapm.clock import DAY, HOUR, MINUTE, SECOND, to_rfc3339
 from miniapm.domain.deploys.reading import CLOCK_SKEW
 from miniapm.domain.durations import format_duration
 from miniapm.domain.keys import DEPLOYS_WRITE, Key
@@ -24,6 +24,12 @@ class Finding(NamedTuple):
     about: str
     sentence: str
     advice: str = ""
+
+
+def tell_span(micros: int) -> str:
+    """A duration, as exact as somebody needs it who looks for its cause."""
+    unit = next((unit for unit in (DAY, HOUR, MINUTE, SECOND) if micros >= 2 * unit), SECOND)
+    return format_duration(max(round(micros / unit), 1) * unit)
 
 
 def examine_project(

@@ -59,6 +59,7 @@ def _examine_versions(
             """/* doctor.find_unseen */ select coalesce(version, git_sha) from deploys
             where project_id = :project_id and service = :service and env = :env
                 and sources <> 'telemetry' and status = 'succeeded' and hidden_at is null
+                and is_left_out = 0
                 and deployed_at >= :since and deployed_at < :soon
                 and deployed_at >= (
                     select min(first_seen_at) from releases

@@ -3,15 +3,14 @@
 from collections.abc import Iterator
 from statistics import median
 
-from miniapm.clock import DAY, HOUR, MINUTE, SECOND, to_rfc3339
-from miniapm.domain.durations import format_duration
+from miniapm.clock import DAY, MINUTE, SECOND, to_rfc3339
 from miniapm.domain.keys import TRACES_WRITE
 from miniapm.domain.names import find_nearest
 from miniapm.domain.retention import Lifetimes
 from miniapm.domain.spans.ids import to_arrival
 from miniapm.domain.spans.values import OTHER
 from miniapm.storage.connection import Connection
-from miniapm.storage.doctor import Finding
+from miniapm.storage.doctor import Finding, tell_span
 from miniapm.storage.jobs import JobRow, find_jobs, find_lifetimes
 from miniapm.storage.keys import find_keys
 from miniapm.storage.projects import Project
@@ -166,14 +165,14 @@ def _examine_clocks(
             yield Finding(
                 "note",
                 project.slug,
-                f"Requests of {sender} end {_round(skew)} after they arrive.",
+                f"Requests of {sender} end {tell_span(skew)} after they arrive.",
                 "The clock of that machine is ahead: let it follow a time server.",
             )
         else:
             yield Finding(
                 "note",
                 project.slug,
-                f"Requests of {sender} arrive {_round(-skew)} after they ended.",
+                f"Requests of {sender} arrive {tell_span(-skew)} after they ended.",
                 "Its exporter is late or was away, or the clock of that machine is behind.",
             )
 
@@ -222,11 +221,6 @@ def _find_announced(connection: Connection, project: Project) -> set[tuple[str, 
 
 def _at(job: JobRow) -> str:
     return "no time yet" if job.finished_at is None else to_rfc3339(job.finished_at)
-
-
-def _round(micros: int) -> str:
-    unit = next(unit for unit in (DAY, HOUR, MINUTE, SECOND) if micros >= 2 * unit)
-    return format_duration(round(micros / unit) * unit)
 
 
 def _services(count: int) -> str:

@@ -122,7 +122,8 @@ def test_everything_from_git(run: Run, server: RecordingServer, repository: GitR
     sent = body(server)
     commit = sent.pop("commits")[0]
     assert commit.pop("timestamp").startswith("2024-01-15T14:30:00")
-    assert commit == {"sha": sha, "author": "Ann", "message": "Fix the till"}
+    expected = {"sha": sha, "author": "Ann", "message": "Fix the till", "approximate": True}
+    assert commit == expected
     assert sent == {
         "git_sha": sha,
         "version": "v1.2.3",
@@ -216,7 +217,7 @@ def test_secrets_of_the_environment_stay_there(
     assert KEY.encode() not in b"".join(one.body for one in server.received)
 
 
-def listed(sha: str, env: str = "production", service: str = "shop") -> dict[str, str]:
+def listed(sha: str, env: str = "production", service: str = "shop") -> dict[str, object]:
     return {"id": "1", "git_sha": sha, "env": env, "service": service}
 
 
@@ -232,7 +233,9 @@ def test_commits_since_the_previous_deploy(
     result = run("--env", "production", "--service", "shop")
     assert (shas(server), result.stderr) == ([third, second], "")
     (question,) = server.gets
-    assert question.path == ("/api/v1/deploys?env=production&service=shop&status=succeeded&limit=1")
+    assert question.path == (
+        "/api/v1/deploys?env=production&service=shop&status=succeeded&limit=10"
+    )
     assert question.headers["authorization"] == f"Bearer {KEY}"
 
 
@@ -297,6 +300,140 @@ def test_a_shallow_clone(
     repository.git("clone", "-q", "--depth=1", repository.path.as_uri(), str(tmp_path / "clone"))
     server.listing = [listed(first)]
     assert_head_alone(run, server, second, "fetch-depth: 0", tmp_path / "clone")
+
+
+def test_a_clone_that_is_deep_enough(
+    run: Run, server: RecordingServer, repository: GitRepository, tmp_path: Path
+) -> None:
+    _, second, third = (repository.commit(name) for name in ("one", "two", "three"))
+    repository.git("clone", "-q", "--depth=2", repository.path.as_uri(), str(tmp_path / "clone"))
+    server.listing = [listed(second)]
+    assert run(cwd=tmp_path / "clone").stderr == ""
+    assert shas(server) == [third]
+
+
+def test_a_shallow_clone_whose_edge_is_within_the_range(
+    run: Run, server: RecordingServer, repository: GitRepository, tmp_path: Path
+) -> None:
+    """Both commits are here and have an ancestor, but what lies between them is cut off."""
+    repository.commit("one")
+    repository.git("checkout", "-q", "-b", "side")
+    for name in ("a", "b", "c"):
+        repository.commit(name)
+    repository.git("checkout", "-q", "main")
+    live = repository.commit("live")
+    repository.git("merge", "-q", "--no-ff", "-m", "Merge side", "side")
+    head = repository.git("rev-parse", "HEAD")
+    repository.git("clone", "-q", "--depth=2", repository.path.as_uri(), str(tmp_path / "clone"))
+    server.listing = [listed(live)]
+    assert_head_alone(run, server, head, "fetch-depth: 0", tmp_path / "clone")
+
+
+def test_what_stands_alone_is_marked(
+    run: Run, server: RecordingServer, repository: GitRepository
+) -> None:
+    first = repository.commit("one")
+    run()
+    assert [commit["approximate"] for commit in body(server)["commits"]] == [True]
+    repository.commit("two")
+    server.listing = [listed(first)]
+    run()
+    assert "approximate" not in body(server)["commits"][0]
+
+
+def test_commits_of_every_kind(
+    run: Run, server: RecordingServer, repository: GitRepository
+) -> None:
+    """Squashed, cherry-picked, rebased and reverted ones: each by when it came to this history."""
+    live = repository.commit("live")
+    repository.git("checkout", "-q", "-b", "side")
+    long_ago = {
+        "GIT_AUTHOR_DATE": "2023-01-01T00:00:00Z",
+        "GIT_COMMITTER_DATE": "2023-01-01T00:00:00Z",
+    }
+    (repository.path / "till").write_text("mended")
+    repository.git("add", "till")
+    repository.git("commit", "-q", "-m", "Mend the till", **long_ago)
+    picked = repository.git("rev-parse", "HEAD")
+    repository.commit("Squashed away", **long_ago)
+    repository.git("checkout", "-q", "main")
+    repository.git("cherry-pick", picked, GIT_COMMITTER_DATE="2024-01-01T00:00:00Z")
+    repository.git("merge", "-q", "--squash", "side")
+    repository.commit("Squash", GIT_COMMITTER_DATE="2024-01-02T00:00:00Z")
+    repository.git("revert", "--no-edit", "HEAD~1", GIT_COMMITTER_DATE="2024-01-03T00:00:00Z")
+    server.listing = [listed(live)]
+    assert run().stderr == ""
+    sent = body(server)["commits"]
+    assert [commit["timestamp"][:10] for commit in sent] == [
+        "2024-01-03",
+        "2024-01-02",
+        "2024-01-01",
+    ]
+    reverted = repository.git("rev-parse", "HEAD~2")
+    assert f"This reverts commit {reverted}" in sent[0]["message"]
+    assert picked not in [commit["sha"] for commit in sent]
+
+
+def test_after_a_rebase_only_what_is_not_live_yet_is_new(
+    run: Run, server: RecordingServer, repository: GitRepository
+) -> None:
+    base = repository.commit("base")
+    live = repository.commit("live")
+    repository.git("reset", "-q", "--hard", base)
+    rebased = repository.commit("live, worded otherwise")
+    server.listing = [listed(live)]
+    assert run().stderr == ""
+    assert shas(server) == [rebased]
+
+
+def test_promotion_brings_what_the_environment_had_not(
+    run: Run, server: RecordingServer, repository: GitRepository
+) -> None:
+    live, second, third = (repository.commit(name) for name in ("one", "two", "three"))
+    server.listing = [listed(live, env="production", service="shop")]
+    run("--env", "production", "--service", "shop", "--sha", third)
+    assert shas(server) == [third, second]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [("telemetry", ["two"]), ("github", ["two"]), ("api", [])],
+)
+def test_what_others_told_of_this_very_deploy_is_not_the_previous_one(
+    run: Run,
+    server: RecordingServer,
+    repository: GitRepository,
+    source: str,
+    expected: list[str],
+) -> None:
+    first, second = repository.commit("one"), repository.commit("two")
+    server.listing = [
+        {**listed(second), "sources": [source]},
+        {**listed(first), "sources": ["api"]},
+    ]
+    assert run().stderr == ""
+    assert [commit["message"] for commit in body(server).get("commits", [])] == expected
+
+
+def test_what_is_left_out_is_not_the_previous_one(
+    run: Run, server: RecordingServer, repository: GitRepository
+) -> None:
+    first, second, third = (repository.commit(name) for name in ("one", "two", "three"))
+    left_out = {**listed(second), "sources": ["github"], "is_left_out": True}
+    server.listing = [left_out, listed(first)]
+    run()
+    assert shas(server) == [third, second]
+
+
+def test_a_previous_deploy_that_goes_by_its_tag(
+    run: Run, server: RecordingServer, repository: GitRepository
+) -> None:
+    repository.commit("one")
+    repository.git("tag", "-a", "-m", "v1", "v1")
+    second = repository.commit("two")
+    server.listing = [{**listed("v1"), "sources": ["telemetry"]}]
+    assert run().stderr == ""
+    assert shas(server) == [second]
 
 
 @pytest.mark.parametrize("previous", ["f" * 40, "--all", "v1; id"])
@@ -391,6 +528,19 @@ def test_very_many_commits(run: Run, server: RecordingServer, repository: GitRep
     assert "only the newest 1,000 commits" in run().stderr
     assert len(shas(server)) == 1000
     assert len(server.posts[0].body) < 2**20
+
+
+def test_reverts_are_told_however_much_there_is_to_tell(
+    run: Run, server: RecordingServer, repository: GitRepository
+) -> None:
+    first = repository.commit("one")
+    prose = "x" * 700
+    repository.commit(f"Take it back\n\n{prose}\n\nThis reverts commit {first}.")
+    server.listing = [listed(first)]
+    run()
+    message = body(server)["commits"][0]["message"]
+    assert message.endswith(f"\n\nThis reverts commit {first}")
+    assert len(message) < 700
 
 
 def test_dry_run_sends_nothing(

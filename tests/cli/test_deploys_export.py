@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 from miniapm.cli import run
 from miniapm.clock import DAY, HOUR, MINUTE
 from miniapm.domain.deploys.exported import ExportedDeploy
-from miniapm.domain.deploys.values import Commit
+from miniapm.domain.deploys.values import STATUSES, Commit
 from miniapm.storage.connection import Connection
+from miniapm.storage.deploys.beside_api import settle
 from miniapm.storage.deploys.rows import insert_commits, insert_row
 from miniapm.storage.deploys.transfer import find_all_deploys
 from miniapm.storage.once import read_once, write_once
@@ -48,14 +50,27 @@ DEPLOYS = (
     ExportedDeploy(
         make_deploy(id=15, status="started", deployed_at=START + 2, started_at=START + 2)
     ),
+    # a person's word, and a commit that stands alone
+    ExportedDeploy(
+        make_deploy(id=16, git_sha="bb1", overruled="failed", deployed_at=START + 3),
+        (Commit("bb1", START, "One", "bob", is_approximate=True),),
+    ),
+    ExportedDeploy(make_deploy(id=17, git_sha="bb2", overruled="ok", deployed_at=START + 4)),
+    # beside the API only GitHub told of it
+    ExportedDeploy(
+        make_deploy(id=18, git_sha="bb3", sources=("github",), deployed_at=START + 2 * DAY)
+    ),
+    # what was hidden was told again
+    ExportedDeploy(make_deploy(id=19, deployed_at=START + DAY)),
 )
 
 
-def fill(path: Path, deploys: tuple[ExportedDeploy, ...] = DEPLOYS) -> None:
+def fill(path: Path, deploys: Sequence[ExportedDeploy] = DEPLOYS) -> None:
     def insert(connection: Connection) -> None:
         for one in deploys:
             insert_row(connection, one.deploy)
-            insert_commits(connection, 1, one.deploy.id, one.commits)
+            insert_commits(connection, one.deploy, one.commits)
+            settle(connection, 1, one.deploy.service, one.deploy.env, START)
 
     write_once(path, insert)
 
@@ -84,25 +99,23 @@ def shop(miniapm: Command) -> Command:
 
 def test_ndjson_comes_back_field_for_field(shop: Command, make_database: Any) -> None:
     done = shop("deploys", "export", "--hidden")
-    assert [json.loads(line)["id"] for line in done.out.splitlines()] == [
-        "11",
-        "12",
-        "15",
-        "13",
-        "14",
-    ]
+    rows = [json.loads(line) for line in done.out.splitlines()]
+    assert [row["id"] for row in rows] == ["11", "12", "15", "16", "17", "13", "14", "19", "18"]
+    assert [row["id"] for row in rows if row["is_left_out"]] == ["18"]
+    assert [row["overruled"] for row in rows if row["overruled"]] == ["failed", "ok"]
     (shop.home / "all.ndjson").write_text(done.out)
     make_database(shop.home / "new.db")
-    for expected in ("5 new, 0 already", "0 new, 5 already"):
+    for expected in ("9 new, 0 already", "0 new, 9 already"):
         imported = shop("deploys", "import", "all.ndjson", "--db", "new.db")
         assert (imported.code, expected in imported.out) == (0, True)
+        assert shop("deploys", "export", "--hidden", "--db", "new.db").out == done.out
         assert read(shop.home / "new.db") == read(shop.home / "miniapm.db")
-    assert "0 new, 5 already" in shop("deploys", "import", "all.ndjson").out
+    assert "0 new, 9 already" in shop("deploys", "import", "all.ndjson").out
 
 
 def test_csv_comes_back_but_for_commits(shop: Command, make_database: Any) -> None:
     done = shop("deploys", "export", "--hidden", "--format", "csv", "--output", "all.csv")
-    assert (done.code, "5 deploys are in" in done.err) == (0, True)
+    assert (done.code, "9 deploys are in" in done.err) == (0, True)
     with (shop.home / "all.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert (rows[0]["title"], rows[0]["tags"], rows[0]["deployer"]) == ("'=SUM(A1)", "a,b", "älice")
@@ -116,7 +129,7 @@ def test_into_another_project_the_copies_get_ids_of_their_own(shop: Command) -> 
     path = shop.home / "miniapm.db"
     write_once(path, insert_project, Project(2, "other", "Other", START))
     shop("deploys", "export", "--hidden", "--output", "all.ndjson")
-    for expected in ("5 new, 0 already", "0 new, 5 already"):
+    for expected in ("9 new, 0 already", "0 new, 9 already"):
         done = shop("deploys", "import", "all.ndjson", "--project", "other")
         assert expected in done.out
     ours, theirs = read(path), read(path, 2)
@@ -128,15 +141,15 @@ def test_an_import_leaves_corrections_alone(shop: Command) -> None:
     shop("deploys", "export", "--output", "all.ndjson")
     shop("deploys", "edit", "11", "--failed")
     assert "already there" in shop("deploys", "import", "all.ndjson").out
-    assert shop.rows("select status from deploys where id = 11") == [{"status": "failed"}]
+    assert shop.rows("select overruled from deploys where id = 11") == [{"overruled": "failed"}]
 
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ([], ["11", "12", "15", "13"]),
-        (["--since", "2025-10-09T09:00:00Z"], ["13"]),
-        (["--until", "2025-10-09T09:00:00Z"], ["11", "12", "15"]),
+        ([], ["11", "12", "15", "16", "17", "13", "19", "18"]),
+        (["--since", "2025-10-09T09:00:00Z"], ["13", "19", "18"]),
+        (["--until", "2025-10-09T09:00:00Z"], ["11", "12", "15", "16", "17"]),
     ],
 )
 def test_export_filters(shop: Command, arguments: list[str], expected: list[str]) -> None:
@@ -151,7 +164,7 @@ def test_a_file_is_replaced_only_when_asked(shop: Command) -> None:
     assert (done.code, file.read_text()) == (2, "mine")
     assert "add --yes" in done.err
     assert shop("deploys", "export", "--output", "x.ndjson", "--yes").code == 0
-    assert len(file.read_text().splitlines()) == 4
+    assert len(file.read_text().splitlines()) == 8
     assert [one.name for one in shop.home.glob("x.*")] == ["x.ndjson"]
     assert shop("deploys", "export", "--output", "none/x").code == 3
 
@@ -182,9 +195,62 @@ def _is_kept(text: str) -> bool:
     return text == text.strip() and bool(text)
 
 
-@settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+shas = st.text(st.sampled_from("0123456789abcdef"), min_size=7, max_size=12)
+instants = st.integers(START, START + DAY)
+commits = st.builds(
+    Commit, shas, st.none() | instants, st.none() | st.just("Fix it"), is_approximate=st.booleans()
 )
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[ExportedDeploy]:
+    """Deploys of two places as they may come to stand there, many of them alike."""
+    found = []
+    for number in range(1, draw(st.integers(1, 8)) + 1):
+        at = draw(st.sampled_from([START, START + 1, START + HOUR]) | instants)
+        status = draw(st.sampled_from(STATUSES))
+        deploy = make_deploy(
+            id=number,
+            git_sha=draw(st.just("abc1234") | shas),
+            env=draw(st.sampled_from(["production", "eu"])),
+            version=draw(st.sampled_from([None, "v1"])),
+            external_id=draw(st.sampled_from([None, f"run-{number}"])),
+            status=status,
+            deployed_at=at,
+            started_at=at if status == "started" else draw(st.sampled_from([None, at - MINUTE])),
+            recorded_at=draw(instants),
+            hidden_at=draw(st.none() | instants),
+            overruled=draw(st.sampled_from([None, "failed", "ok"])),
+            sources=draw(st.sampled_from([("api",), ("github",), ("import",), ("github", "api")])),
+            repository=draw(st.sampled_from([None, "git@github.com:acme/shop"])),
+            tags=draw(st.sampled_from([(), ("is_fix",), ("b", "a")])),
+        )
+        told = draw(st.lists(commits, max_size=3, unique_by=lambda commit: commit.sha))
+        found.append(ExportedDeploy(deploy, tuple(told)))
+    return found
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=histories())
+def test_any_history_comes_back_byte_for_byte(
+    history: list[ExportedDeploy], tmp_path_factory: pytest.TempPathFactory, make_database: Any
+) -> None:
+    home = tmp_path_factory.mktemp("trip")
+    old, new = home / "old.db", home / "new.db"
+    make_database(old)
+    make_database(new)
+    fill(old, history)
+    for database in (old, new):
+        file = database.with_suffix(".ndjson")
+        name = ["--hidden", "--output", str(file), "--db", str(database)]
+        assert run(["deploys", "export", *name]) == 0
+        assert run(["deploys", "import", str(file), "--db", str(new)]) == 0
+    assert new.with_suffix(".ndjson").read_bytes() == old.with_suffix(".ndjson").read_bytes()
+    assert read(new) == read(old)
+    assert len(read(new)) == len(history)
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     texts=st.lists(texts.filter(_is_kept), min_size=4, max_size=4),
     lines=lines.filter(_is_kept),

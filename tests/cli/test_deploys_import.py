@@ -18,6 +18,7 @@ from miniapm.cli import run
 from miniapm.storage.once import read_once, write_once
 from miniapm.storage.projects import Project, insert_project
 from tests.cli.conftest import Command
+from tests.client.git_repository import GitRepository
 from tests.conftest import Server
 from tests.factories import START
 
@@ -258,7 +259,6 @@ events = st.lists(
 
 @settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(lines=events)
@@ -316,3 +316,16 @@ def test_a_hundred_thousand_lines_would_take_less_than_twenty_seconds(miniapm: C
     assert miniapm("deploys", "import", file).code == 0
     # a twentieth of it, with room for a busy machine
     assert time.monotonic() - began < 4
+
+
+def test_nothing_to_import_is_said(miniapm: Command) -> None:
+    (miniapm.home / "empty.csv").touch()
+    done = miniapm("deploys", "import", "empty.csv")
+    assert (done.code, done.err) == (0, "empty.csv holds nothing to import.\n")
+    repository = GitRepository(miniapm.home / "shop")
+    repository.commit("one")
+    repository.git("tag", "v1")
+    done = miniapm("deploys", "import", "shop", "--match", "w*")
+    assert (done.code, done.err) == (0, "shop holds nothing to import: no tag is called w*.\n")
+    assert miniapm.rows("select * from deploys") == []
+    assert "1 new" in miniapm("deploys", "import", "shop", "--match", "v*").out

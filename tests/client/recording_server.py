@@ -41,7 +41,7 @@ class RecordingServer:
         self.received: list[Received] = []
         self.replies: list[Reply] = []
         self.replies_to: dict[str, list[Reply]] = {}
-        self.listing: list[dict[str, str]] = []
+        self.listing: list[dict[str, object]] = []
 
     @property
     def posts(self) -> list[Received]:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from miniapm.clock import HOUR, MINUTE
 from miniapm.domain.deploys import importing
 from miniapm.domain.deploys.exported import ExportedDeploy, read_exported, to_exported
+from miniapm.domain.deploys.github_deployments import LeftOut
 from miniapm.domain.deploys.importing import (
     Format,
     guess_format,
@@ -35,10 +36,13 @@ LINE = b'{"git_sha": "abc1234", "timestamp": "2024-01-15T14:30:00Z"}'
 def parse(file_format: Format, content: bytes) -> list[tuple[int, Any]]:
     """Number and fields of each line, or the message of what is wrong."""
     lines = read_lines(io.BytesIO(content).readline)
-    return [
-        (number, given.message if isinstance(given, Invalid) else dict(given))
-        for number, given in parse_lines(file_format, lines)
-    ]
+    return [(number, _tell(given)) for number, given in parse_lines(file_format, lines)]
+
+
+def _tell(given: Any) -> Any:
+    if isinstance(given, LeftOut):
+        return given.reason
+    return given.message if isinstance(given, Invalid) else dict(given)
 
 
 def read(fields: dict[str, Any]) -> Announcement:
@@ -71,7 +75,7 @@ def test_a_giant_line_is_refused_and_the_next_one_is_read(monkeypatch: pytest.Mo
     assert all(isinstance(v, dict) for _, v in parse("ndjson", LINE.ljust(100) + b"\n" + LINE))
 
 
-@pytest.mark.parametrize("file_format", ["ndjson", "csv", "capistrano"])
+@pytest.mark.parametrize("file_format", ["ndjson", "csv", "capistrano", "git-tags", "github"])
 @pytest.mark.parametrize("content", [b"", b"\n\r\n", b"\xef\xbb\xbf"])
 def test_an_empty_file_has_no_lines(file_format: Format, content: bytes) -> None:
     assert [v for _, v in parse(file_format, content) if isinstance(v, dict)] == []
@@ -169,6 +173,10 @@ def test_capistrano_tells_deploys_and_rollbacks() -> None:
         ("old", b"Branch a (at b) deployed as release 20240115143000 by \n", "capistrano"),
         ("old", b"c rolled back to release 20240115143000\n", "capistrano"),
         ("-", b"", "ndjson"),
+        ("-", b'[{"url": "x", "statuses_url": "y"}]', "github"),
+        ("-", b'{"sha": "x", "statuses_url": "y"}', "github"),
+        ("deployments.json", b"[", "github"),
+        ("-", b"v1\tabc\t\t2024-01-15T14:30:00Z\t\tOne", "git-tags"),
     ],
 )
 def test_the_format_is_guessed_without_losing_a_line(
@@ -233,10 +241,12 @@ WHOLE = ExportedDeploy(
         recorded_at=START + 1,
         updated_at=NOW,
         status="timed_out",
+        overruled="ok",
+        is_left_out=True,
         sources=("api", "github"),
         tags=("a", "-b"),
     ),
-    (Commit("abc", None, None, None), Commit("def", START, "Fix\n\nit", "bob")),
+    (Commit("abc", is_approximate=True), Commit("def", START, "Fix\n\nit", "bob")),
 )
 
 
@@ -253,6 +263,14 @@ def test_a_sheet_gives_all_but_the_commits_and_no_formula() -> None:
     [(number, fields)] = parse("csv", row.getvalue().encode())
     assert number == 2
     assert read_exported(fields, DEFAULTS, NOW) == ExportedDeploy(WHOLE.deploy)
+
+
+def test_an_export_of_before_there_were_some_fields_is_read() -> None:
+    line = to_exported(WHOLE, "shop")
+    del line["overruled"], line["is_left_out"], line["commits"][0]["approximate"]
+    found = read_exported(line, DEFAULTS, NOW)
+    assert (found.deploy.overruled, found.deploy.is_left_out) == (None, False)
+    assert not found.commits[0].is_approximate
 
 
 def test_only_the_mark_lets_a_line_say_what_no_sender_can() -> None:
@@ -287,6 +305,12 @@ def test_only_the_mark_lets_a_line_say_what_no_sender_can() -> None:
         ("commits", [{"sha": "a", "message": "\ud800"}]),
         ("commits", [{"sha": "a", "timestamp": "x"}]),
         ("commits", "x"),
+        ("commits", [{"sha": "a", "approximate": 1}]),
+        ("overruled", "perhaps"),
+        ("overruled", True),
+        ("is_left_out", 1),
+        ("is_left_out", "yes"),
+        ("is_left_out", []),
         ("status", "gone"),
         ("git_sha", None),
         ("env", "a\nb"),
@@ -335,7 +359,8 @@ def files(draw: st.DrawFn) -> bytes:
 def _deploys(file_format: Format, content: bytes) -> Iterator[object]:
     lines = read_lines(io.BytesIO(content).readline)
     for _, fields in parse_lines(file_format, lines):
-        yield fields if isinstance(fields, Invalid) else _judge(dict(fields))
+        if not isinstance(fields, LeftOut):
+            yield fields if isinstance(fields, Invalid) else _judge(dict(fields))
 
 
 def _judge(fields: dict[str, Any]) -> object:
@@ -345,7 +370,7 @@ def _judge(fields: dict[str, Any]) -> object:
         return error
 
 
-@given(files(), st.sampled_from(["ndjson", "csv", "capistrano"]))
+@given(files(), st.sampled_from(["ndjson", "csv", "capistrano", "git-tags", "github"]))
 def test_whatever_the_bytes_are_a_line_is_a_deploy_or_refused(
     content: bytes, file_format: Format
 ) -> None:
