@@ -25,6 +25,7 @@ from miniapm.posting import make_post
 from miniapm.storage.budget import ByteBudget
 from miniapm.storage.connection import Connection
 from miniapm.storage.database import Database, open_database
+from miniapm.storage.deploys.beside_api import apply_rule
 from miniapm.storage.deploys.replays import IDEMPOTENCY_DAYS, delete_replays_before
 from miniapm.storage.deploys.timeouts import time_out_started
 from miniapm.storage.impact.judge import Rule
@@ -35,6 +36,7 @@ from miniapm.storage.login_links import delete_expired_links
 from miniapm.storage.observed.watch import LOOK_SECONDS as LOOK_AT_RELEASES_SECONDS
 from miniapm.storage.observed.watch import ReleaseWatch
 from miniapm.storage.projects import Project, find_projects, insert_project
+from miniapm.storage.receivers.deliveries import KEPT_FOR, delete_deliveries_before
 from miniapm.storage.retention.job import RetentionJob
 from miniapm.storage.server_lock import find_server_address, write_server_address
 from miniapm.storage.sessions import delete_expired_sessions
@@ -82,6 +84,7 @@ async def open_context(config: Config, clock: Clock = real_clock.now) -> AsyncIt
         caps=_name_caps(config),
     ) as database:
         await database.write(_ensure_project, make_id(), clock())
+        await database.write(apply_rule, config.delivery.github_beside_api, clock())
         keyring = Keyring(database, clock)
         await keyring.refresh()
         scrubber = make_scrubber(config.privacy.scrub)
@@ -138,6 +141,7 @@ def list_jobs(context: Context) -> list[Job]:
         await database.write(delete_replays_before, clock() - IDEMPOTENCY_DAYS * DAY)
         await database.write(delete_expired_sessions, clock())
         await database.write(delete_expired_links, clock())
+        await database.write(delete_deliveries_before, clock() - KEPT_FOR)
 
     async def note_jobs() -> None:
         assert isinstance(context.jobs, Supervisor)

@@ -29,7 +29,7 @@ class Call:
     def is_signed_with(self, secret: str) -> bool:
         seconds = int(self.headers["webhook-timestamp"])
         expected = sign(secret, self.headers["webhook-id"], seconds, self.body)
-        return self.headers["webhook-signature"] == expected
+        return expected in self.headers["webhook-signature"].split()
 
 
 @dataclass

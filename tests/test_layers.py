@@ -42,6 +42,9 @@ ONLY_IN = {
     "aiosqlite": {"storage"},
     "argon2": {"storage"},
     "typer": {"cli"},
+    # they draw the traffic of a bench
+    "numpy": set(),
+    "scipy": set(),
 }
 THIRD_PARTY = {*ONLY_IN, "msgspec"}
 STANDARD_ONLY = {"exceptions", "clock", "printable", "logs", "client"}

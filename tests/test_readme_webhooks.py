@@ -34,12 +34,14 @@ def test_every_event_is_told() -> None:
 
 def test_the_snippet_takes_what_we_sign_and_nothing_else(is_from_miniapm: Check) -> None:
     secret, body = make_signing_secret(), b'{"type": "error.new"}'
-    headers = make_headers(secret, 42, NOW * 1_000_000, body)
+    headers = make_headers([secret], 42, NOW * 1_000_000, body)
     assert is_from_miniapm(secret, headers, body)
     both = headers | {"webhook-signature": f"v1,AAAA {headers['webhook-signature']}"}
     assert is_from_miniapm(secret, both, body)
     assert not is_from_miniapm(secret, headers, body + b" ")
     assert not is_from_miniapm(make_signing_secret(), headers, body)
     assert not is_from_miniapm(secret, headers | {"webhook-id": "msg_43"}, body)
-    old = make_headers(secret, 42, (NOW - 301) * 1_000_000, body)
+    rotated = make_headers([make_signing_secret(), secret], 42, NOW * 1_000_000, body)
+    assert is_from_miniapm(secret, rotated, body)
+    old = make_headers([secret], 42, (NOW - 301) * 1_000_000, body)
     assert not is_from_miniapm(secret, old, body)

@@ -29,6 +29,7 @@ COMMANDS = {
     "deploy": "miniapm.cli.deploy:deploy",
     "check": "miniapm.cli.check:check",
     "deploys": "miniapm.cli.deploys:deploys",
+    "receivers": "miniapm.cli.receivers:receivers",
     "webhooks": "miniapm.cli.webhooks:webhooks",
     "backup": "miniapm.cli.backup:backup",
     "restore": "miniapm.cli.restore:restore",

@@ -36,6 +36,11 @@ def read_duration(flag: str, text: str) -> int:
         raise bad_flag(flag, str(error)) from None
 
 
+def read_overlap(text: str) -> int:
+    """How long an old secret still counts beside the new one, in µs; 0: not at all."""
+    return 0 if text.strip() in ("0", "0s") else read_duration("--overlap", text)
+
+
 def read_id(noun: str, text: str) -> int:
     """The id of one of `noun`, such as deploys."""
     found = parse_id(text)

@@ -68,7 +68,7 @@ def check(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
-    """Wait for the verdict on a deploy, and stop a pipeline when it regressed.
+    """Wait for a deploy's verdict; exit 1 when it regressed.
 
     Needs MINIAPM_URL, and the key in MINIAPM_API_KEY or in a file that MINIAPM_API_KEY_FILE names.
     Without --sha and --id it is the latest live deploy. Environment and service that no flag gives

@@ -31,11 +31,12 @@ def demo(
     db: DatabaseOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Make a lifelike project to look at: a week of a made-up shop, with its deploys.
+    """Make a lifelike project to look at: a week of a shop.
 
-    Makes the database if there is none. One with data in it is left alone: a demonstration does
-    not belong among what is yours. Takes some seconds, and looks the same every time. `miniapm
-    serve --demo` shows the same without leaving anything behind.
+    The shop is made up, its deploys are, too. Makes the database if there is none. One with data in
+    it is left alone: a demonstration does not belong among what is yours. Takes some seconds, and
+    looks the same every time. `miniapm serve --demo` shows the same without leaving anything
+    behind.
 
     Example: miniapm demo --db demo.db
     """

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from miniapm import clock
-from miniapm.cli.arguments import read_duration, read_id
+from miniapm.cli.arguments import read_duration, read_id, read_overlap
 from miniapm.cli.audit import make_act
 from miniapm.cli.options import (
     ConfigOption,
@@ -150,7 +150,7 @@ def rotate(
     Example: miniapm keys rotate 473829104756293632 --overlap 7d
     """
     settings = load_settings(db, config).config
-    length = 0 if overlap.strip() in ("0", "0s") else read_duration("--overlap", overlap)
+    length = read_overlap(overlap)
     act = make_act()
     issued = write_once(settings.database_path, rotate_key, act, read_id("keys", key_id), length)
     _print_issued(issued, find_address(settings))

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from miniapm import clock
-from miniapm.cli.arguments import read_id
+from miniapm.cli.arguments import read_id, read_overlap
 from miniapm.cli.audit import make_act
 from miniapm.cli.options import (
     ConfigOption,
@@ -18,6 +18,7 @@ from miniapm.cli.options import (
     make_group,
 )
 from miniapm.cli.output import print_rows, tell
+from miniapm.clock import to_rfc3339
 from miniapm.domain.scrubbing import make_scrubber
 from miniapm.domain.webhooks.attempts import Answered
 from miniapm.domain.webhooks.values import EVENTS, FORMATS, Delivery, Webhook
@@ -36,6 +37,7 @@ from miniapm.storage.webhooks.webhooks import (
     delete_webhook,
     find_webhooks,
     get_webhook,
+    rotate_secret,
 )
 
 webhooks = make_group("webhooks", "Tell people and programs what happens: outgoing webhooks.")
@@ -155,6 +157,35 @@ def send_test(
         raise Unavailable(message)
     tell(message)
     raise typer.Exit(1)
+
+
+@webhooks.command()
+def rotate(
+    webhook_id: WebhookId,
+    overlap: Annotated[
+        str,
+        typer.Option(metavar="DURATION", help="How long the old secret still signs, too; 0: not."),
+    ] = "24h",
+    db: DatabaseOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Replace the signing secret of a webhook by a new one, and print that.
+
+    Until the overlap is over, messages carry a signature by each, so that the receiver can be
+    changed meanwhile. Only the new secret goes to stdout. Where the old one may be known to
+    others, use --overlap 0.
+
+    Example: miniapm webhooks rotate 473829104756293632
+    """
+    wanted, act = read_id("webhooks", webhook_id), make_act()
+    length = read_overlap(overlap)
+    webhook = write_once(find_database(db, config), rotate_secret, act, wanted, length)
+    print(webhook.secret, flush=True)
+    tell(f"It signs what goes to {webhook.target.shown}, and is not shown again.")
+    if webhook.old_secret_until is None:
+        tell("The old secret no longer signs.")
+    else:
+        tell(f"The old secret signs, too, until {to_rfc3339(webhook.old_secret_until)}.")
 
 
 @webhooks.command()

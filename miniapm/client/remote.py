@@ -127,6 +127,8 @@ def get_json(
         return Unreachable(answer.reason)
     if answer.status != 200:
         return _refusal(server, answer)
+    if answer.is_cut:
+        return Refused(200, f"with more than {len(answer.body) // 2**20} MiB, which is too large")
     try:
         return Found(json.loads(answer.body))
     except (ValueError, RecursionError):

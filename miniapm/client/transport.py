@@ -21,7 +21,7 @@ from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandl
 from miniapm import clock
 from miniapm.client.deadline import Deadline
 
-_BODY_LIMIT = 2**20
+_BODY_LIMIT = 8 * 2**20
 _TRY_AGAIN = frozenset({429, 502, 503, 504})
 
 
@@ -37,11 +37,13 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server said; header names are lower case, the body is cut at 1 MiB."""
+    """What the server said; header names are lower case. `is_cut`: the body is longer than the
+    8 MiB that are read of it."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +96,9 @@ def _try_once(message: Message, deadline: Deadline) -> Answer | NoAnswer:
     with _opener(message.url).open(request, timeout=timeout) as response:
         headers = {name.lower(): value for name, value in response.headers.items()}
         # 202 has no body by contract; a proxy that keeps the connection open must not make us wait.
-        body = b"" if response.status == 202 else response.read(_BODY_LIMIT)
-        return Answer(response.status, headers, body)
+        body = b"" if response.status == 202 else response.read(_BODY_LIMIT + 1)
+        is_cut = len(body) > _BODY_LIMIT
+        return Answer(response.status, headers, body[:_BODY_LIMIT], is_cut)
 
 
 def _opener(url: str) -> OpenerDirector:

@@ -55,9 +55,10 @@ def insert_entry(connection: Connection, entry: AuditEntry) -> None:
 def find_entries(connection: Connection, project_id: int | None, limit: int) -> list[AuditEntry]:
     """The newest entries of a project, newest first; for None those of none, such as of users."""
     whose = "project_id is null" if project_id is None else "project_id = :project_id"
+    # two commands at once: what came later may have the smaller id
     rows = connection.execute(
         f"""/* audit.find */ select id, project_id, actor, action, subject, detail, happened_at
-        from audit where {whose} order by id desc limit :limit""",
+        from audit where {whose} order by happened_at desc, id desc limit :limit""",
         {"project_id": project_id, "limit": limit},
     )
     return [AuditEntry(*row) for row in rows]

@@ -80,7 +80,7 @@ def find_badge_content(connection: Connection, token: str) -> BadgeContent:
     rows = connection.execute(
         f"""/* badges.find_live */ select {COLUMNS} from deploys
         where project_id = :project_id and env = :env and status = 'succeeded'
-            and hidden_at is null order by deployed_at desc, id desc limit 1""",
+            and hidden_at is null and is_left_out = 0 order by deployed_at desc, id desc limit 1""",
         {"project_id": project_id, "env": env},
     ).fetchall()
     if not rows:

@@ -32,7 +32,7 @@ def find_settings(
     users: list[User] = []
     if whole_server:
         entries += find_entries(connection, None, SHOWN_ENTRIES)
-        entries.sort(key=lambda entry: entry.id, reverse=True)
+        entries.sort(key=lambda entry: (entry.happened_at, entry.id), reverse=True)
         unknown = find_refusals(connection, UNKNOWN_PROJECT, most_refusals)
         users = [user for user in find_users(connection) if user.may_see(project_id)]
     return ProjectSettings(

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from markupsafe import Markup
 
 from miniapm.clock import DAY, MINUTE, SECOND
+from miniapm.domain.percents import tell_share
 from miniapm.domain.ranges import TimeRange
 from miniapm.storage.deploys.markers import Marker
 from miniapm.storage.rollups.series import Point
@@ -141,7 +142,7 @@ def make_traffic_charts(
 
 
 def _summarize(totals: Totals) -> tuple[str, str, str]:
-    share = tell_share(totals.failed, totals.count)
+    share = tell_part(totals.failed, totals.count)
     times = (("p50", totals.p50_us), ("p95", totals.p95_us), ("p99", totals.p99_us))
     return (
         f"{totals.count:,} in all",
@@ -167,14 +168,9 @@ def tell_ms(micros: int | None) -> str:
     return f"{ms:.2f} ms" if ms < 1 else f"{ms:.1f} ms" if ms < 10 else f"{ms:.0f} ms"
 
 
-def tell_share(part: int, whole: int) -> str:
-    """`0 %`, `0.04 %`, `3.1 %`, `12 %`; a dash where there is no whole."""
-    if not whole:
-        return NO_VALUE
-    share = part / whole * 100
-    if share in (0, 100) or share >= 10:
-        return f"{share:.0f} %"
-    return f"{share:.1f} %" if share >= 1 else f"{max(share, 0.01):.2f} %"
+def tell_part(part: int, whole: int) -> str:
+    """The share of `part` in `whole`; a dash where there is no whole."""
+    return tell_share(part / whole) if whole else NO_VALUE
 
 
 def find_begun(time_range: TimeRange, now: int) -> int | None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from miniapm.clock import SECOND
 from miniapm.domain.histograms import SCALE, find_percentiles, upper_bound_of
-from miniapm.web.charts import tell_ms, tell_share
+from miniapm.web.charts import tell_ms, tell_part
 
 MOST_BARS = 48
 PLOT_HEIGHT = 120
@@ -72,7 +72,7 @@ def make_distribution(buckets: Mapping[int, int]) -> Distribution | None:
             low=tell_ms(round(upper_bound_of(place * group))) if place >= 0 else tell_ms(0),
             high=tell_ms(round(upper_bound_of((place + 1) * group))),
             calls=counts[place],
-            share=tell_share(counts[place], total),
+            share=tell_part(counts[place], total),
         )
         for place in sorted(counts)
     )

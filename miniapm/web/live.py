@@ -68,10 +68,11 @@ class LiveFeed:
     def is_full(self) -> bool:
         return self.count >= self.max_listeners
 
-    @property
-    def is_half_full(self) -> bool:
-        """Programs that wait leave the other half to pages."""
-        return self.count >= self.max_listeners // 2
+    def has_room(self, project_id: int) -> bool:
+        """Whether one more program of a project may wait. They leave half of all places to pages,
+        and a project as many of theirs to the others as it has itself."""
+        free = self.max_listeners // 2 - self.count
+        return len(self._listeners.get(project_id, ())) < free
 
     @contextmanager
     def listen(self, project_id: int, seen: int | None = None) -> Iterator[Listener]:

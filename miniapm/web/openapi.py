@@ -5,13 +5,14 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from miniapm import __version__
-from miniapm.domain.deploys.corrections import CORRECTABLE
+from miniapm.domain.deploys.corrections import CORRECTABLE, OVERRULED
 from miniapm.domain.deploys.payload import ALIASES, DeployPayload
+from miniapm.domain.deploys.values import Overruled
 from miniapm.domain.errors.payload import ALIASES as ERROR_ALIASES
 from miniapm.domain.errors.payload import ErrorPayload
 from miniapm.domain.spans.requests import ALIASES as REQUEST_ALIASES
@@ -213,6 +214,10 @@ def _to_patch(properties: JsonObject) -> JsonObject:
         name: {k: v for k, v in schema.items() if k != "default"}
         for name, schema in properties.items()
         if ALIASES.get(name, name) in CORRECTABLE
+    }
+    kept[OVERRULED] = {
+        "description": "What a person says: it failed, or it was fine; null takes that back",
+        "anyOf": [{"enum": sorted(get_args(Overruled))}, {"type": "null"}],
     }
     return {
         "title": DEPLOY_PATCH,

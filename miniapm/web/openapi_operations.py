@@ -13,13 +13,17 @@ from miniapm.domain.deploys.payload import DeployPayload
 from miniapm.domain.errors.payload import ErrorBatchPayload, ErrorPayload
 from miniapm.domain.spans.requests import RequestBatchPayload
 from miniapm.web import health
+from miniapm.web.api import delivery as api_delivery
 from miniapm.web.api import deploys as api_deploys
+from miniapm.web.api import doctor as api_doctor
 from miniapm.web.api import endpoints as api_endpoints
 from miniapm.web.api import errors as api_errors
 from miniapm.web.api import impact as api_impact
 from miniapm.web.api import key as api_key
 from miniapm.web.api import openapi as api_openapi
 from miniapm.web.api import traces as api_traces
+from miniapm.web.api.behind_bodies import CountedList
+from miniapm.web.api.delivery_bodies import BehindQuery, DeliveryBody, StretchQuery
 from miniapm.web.api.deploy_bodies import (
     ChangeList,
     DeployList,
@@ -27,7 +31,9 @@ from miniapm.web.api.deploy_bodies import (
     DeployWithCommitsBody,
     UndoPayload,
 )
+from miniapm.web.api.doctor import DiagnosisBody
 from miniapm.web.api.endpoint_bodies import EndpointList, EndpointQuery
+from miniapm.web.api.environment_bodies import EnvironmentList, EnvironmentQuery
 from miniapm.web.api.error_bodies import ErrorList, ErrorPatch, ErrorQuery, WholeErrorGroupBody
 from miniapm.web.api.impact_bodies import ImpactBody, ImpactQuery, ReviewPayload
 from miniapm.web.api.trace_bodies import TraceList, TraceQuery
@@ -65,6 +71,9 @@ OPERATIONS: Mapping[Callable[..., Any], Operation] = {
     ingest_requests.post_requests: Operation(
         {202: ingest_errors.AcceptedBatch}, body=RequestBatchPayload
     ),
+    api_delivery.show_delivery: Operation({200: DeliveryBody}, query=StretchQuery),
+    api_delivery.list_behind: Operation({200: CountedList}, query=BehindQuery),
+    api_delivery.list_environments: Operation({200: EnvironmentList}, query=EnvironmentQuery),
     api_deploys.list_deploys: Operation({200: DeployList}, query=DeployQuery),
     api_deploys.show_deploy: Operation({200: DeployWithCommitsBody}),
     api_deploys.patch_deploy: Operation({200: DeployWithCommitsBody}, body=DEPLOY_PATCH),
@@ -72,6 +81,7 @@ OPERATIONS: Mapping[Callable[..., Any], Operation] = {
     api_deploys.unhide_deploy: Operation({200: DeployWithCommitsBody}),
     api_deploys.list_changes: Operation({200: ChangeList}),
     api_deploys.undo_deploy_change: Operation({200: DeployWithCommitsBody}, body=UndoPayload),
+    api_doctor.diagnose_deploy: Operation({200: DiagnosisBody}),
     api_impact.show_impact: Operation({200: ImpactBody}, query=ImpactQuery),
     api_impact.review_impact: Operation({200: ImpactBody}, body=ReviewPayload),
     api_endpoints.list_endpoints: Operation({200: EndpointList}, query=EndpointQuery),

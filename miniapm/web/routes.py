@@ -14,7 +14,9 @@ from miniapm.domain.keys import (
     SCOPES,
     TRACES_WRITE,
 )
+from miniapm.web.api import delivery as api_delivery
 from miniapm.web.api import deploys as api_deploys
+from miniapm.web.api import doctor as api_doctor
 from miniapm.web.api import endpoints as api_endpoints
 from miniapm.web.api import errors as api_errors
 from miniapm.web.api import impact as api_impact
@@ -46,12 +48,15 @@ from miniapm.web.pages import (
     overview,
     projects,
     settings,
+    settings_receivers,
     settings_webhooks,
     timeline,
 )
+from miniapm.web.pages.delivery import get_delivery
 from miniapm.web.pages.deploy import get_deploy_page
 from miniapm.web.pages.endpoint import get_endpoint_page
 from miniapm.web.pages.endpoints import get_endpoints
+from miniapm.web.pages.environments import get_environments
 from miniapm.web.pages.error import get_error_page
 from miniapm.web.pages.error_actions import post_error_state
 from miniapm.web.pages.errors import get_errors
@@ -120,6 +125,7 @@ ROUTES = (
     Route("GET", "/api/v1/deploys/{id}/changes", api_deploys.list_changes, READ_DEPLOYS),
     Route("POST", "/api/v1/deploys/{id}/undo", api_deploys.undo_deploy_change, CORRECT_DEPLOYS),
     Route("GET", "/api/v1/deploys/{id}/impact", api_impact.show_impact, READ_DEPLOYS, True),
+    Route("GET", "/api/v1/deploys/{id}/doctor", api_doctor.diagnose_deploy, READ_DEPLOYS),
     Route("POST", "/api/v1/deploys/{id}/review", api_impact.review_impact, CORRECT_DEPLOYS),
     Route("GET", "/api/v1/endpoints", api_endpoints.list_endpoints, READ_TELEMETRY),
     Route("GET", "/api/v1/errors", api_errors.list_errors, READ_TELEMETRY),
@@ -127,6 +133,9 @@ ROUTES = (
     Route("PATCH", "/api/v1/errors/{id}", api_errors.patch_error, CORRECT_ERRORS),
     Route("GET", "/api/v1/traces", api_traces.list_traces, READ_TELEMETRY),
     Route("GET", "/api/v1/traces/{trace_id}", api_traces.show_trace, READ_TELEMETRY),
+    Route("GET", "/api/v1/delivery", api_delivery.show_delivery, READ_DEPLOYS),
+    Route("GET", "/api/v1/delivery/deploys", api_delivery.list_behind, READ_DEPLOYS),
+    Route("GET", "/api/v1/environments", api_delivery.list_environments, READ_DEPLOYS),
     Route("GET", "/health", get_health, PUBLIC),
     Route("GET", "/readyz", get_readiness, PUBLIC),
     Route("GET", "/", projects.get_home, VIEWER),
@@ -145,6 +154,14 @@ ROUTES = (
     Route("POST", "/p/{slug}/settings/keys", settings.post_key, ADMIN),
     Route("POST", "/p/{slug}/settings/keys/{key_id}/rotate", settings.post_rotation, ADMIN),
     Route("POST", "/p/{slug}/settings/keys/{key_id}/revoke", settings.post_revocation, ADMIN),
+    Route("GET", "/p/{slug}/settings/receivers", settings_receivers.get_receivers, VIEWER),
+    Route("POST", "/p/{slug}/settings/receivers", settings_receivers.post_receiver, ADMIN),
+    Route(
+        "POST",
+        "/p/{slug}/settings/receivers/{receiver_id}/revoke",
+        settings_receivers.post_revocation,
+        ADMIN,
+    ),
     Route("GET", "/p/{slug}/settings/webhooks", settings_webhooks.get_telling, VIEWER),
     Route("POST", "/p/{slug}/settings/webhooks", settings_webhooks.post_webhook, ADMIN),
     Route(
@@ -154,6 +171,12 @@ ROUTES = (
         "POST",
         "/p/{slug}/settings/webhooks/{webhook_id}/delete",
         settings_webhooks.post_deletion,
+        ADMIN,
+    ),
+    Route(
+        "POST",
+        "/p/{slug}/settings/webhooks/{webhook_id}/rotate",
+        settings_webhooks.post_rotation,
         ADMIN,
     ),
     Route("POST", "/p/{slug}/settings/badges", settings_webhooks.post_badge, ADMIN),
@@ -169,6 +192,8 @@ ROUTES = (
     Route("POST", "/p/{slug}/errors/{id}/state", post_error_state, MEMBER),
     Route("GET", "/p/{slug}/traces", get_traces, VIEWER),
     Route("GET", "/p/{slug}/traces/{trace_id}", get_trace_page, VIEWER),
+    Route("GET", "/p/{slug}/delivery", get_delivery, VIEWER),
+    Route("GET", "/p/{slug}/environments", get_environments, VIEWER),
     Route("GET", "/p/{slug}/events", get_events, VIEWER),
     Route("GET", "/p/{slug}/deploys/{id}", get_deploy_page, VIEWER),
     Route("POST", "/p/{slug}/deploys/{id}/edit", deploy_actions.post_edit, MEMBER),
@@ -176,4 +201,5 @@ ROUTES = (
     Route("POST", "/p/{slug}/deploys/{id}/restore", deploy_actions.post_restore, MEMBER),
     Route("POST", "/p/{slug}/deploys/{id}/undo", deploy_actions.post_undo, MEMBER),
     Route("POST", "/p/{slug}/deploys/{id}/review", deploy_actions.post_review, MEMBER),
+    Route("POST", "/p/{slug}/deploys/{id}/overrule", deploy_actions.post_overruling, MEMBER),
 )

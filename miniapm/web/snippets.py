@@ -146,8 +146,8 @@ _GATES = (
     _Sender(
         "gate-curl.sh",
         "curl",
-        "Where miniapm is not installed: a script to call instead of the command. Verdicts of a "
-        "miniapm that is still learning never stop it.",
+        "Where miniapm is not installed: a script to call instead of the command. It stops where "
+        "that does, but exits 0 for everything else.",
     ),
 )
 

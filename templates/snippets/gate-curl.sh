@@ -9,12 +9,11 @@ while :; do
   impact=$([ -z "$id" ] || ask "$api/$id/impact?wait=25")
   verdict="${impact%%,\"endpoints\":*}"
   case "$verdict" in
-    '' | *'"state":"pending"'*) verdict='no verdict in time' ;;
+    '' | *'"outcome":"pending"'*) verdict='no verdict in time' ;;
     *) break ;;
   esac
   [ "$(date +%s)" -lt "$end" ] || break
   sleep 5
 done
 printf '%s\n' "miniapm: $verdict"
-case "$impact" in *'"decision":"dismiss"'*) exit 0 ;; esac
-case "$verdict" in *'"verdict":"regressed","learning":false'*) exit 1 ;; esac
+case "$verdict" in *'"outcome":"regressed"'*) exit 1 ;; esac

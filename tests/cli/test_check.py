@@ -324,6 +324,19 @@ def test_an_address_that_is_not_miniapms(gate: Gate) -> None:
     assert gate("--wait", "0").code == 3
 
 
+def test_an_answer_that_is_large(gate: Gate) -> None:
+    many = [an_endpoint(name="x" * 2_000) for _ in range(2_000)]
+    gate.answer(IMPACT, an_impact(verdict="regressed", endpoints=many))
+    assert gate("--wait", "0").code == 1
+
+
+def test_an_answer_that_is_too_large(gate: Gate) -> None:
+    gate.answer(IMPACT, an_impact(sentence="x" * 9 * 2**20))
+    done = gate("--wait", "0")
+    assert (done.code, done.out) == (3, "")
+    assert "the server answered 200, with more than 8 MiB, which is too large." in done.err
+
+
 def test_the_latest_live_deploy(gate: Gate) -> None:
     gate.answer(IMPACT, an_impact())
     assert gate().code == 0

@@ -115,7 +115,9 @@ def fill(miniapm: Command, project_id: int) -> None:
             row |= {"user_id": "5"} if table == "memberships" else {}
             row |= {"id": str(100 + project_id)} if any(c["name"] == "id" for c in columns) else {}
             connection.execute(
-                f"insert into {table} ({', '.join(row)}) values ({', '.join(row.values())})"
+                # triggers may have filled a table already
+                f"insert or replace into {table} ({', '.join(row)}) "
+                f"values ({', '.join(row.values())})"
             )
     connection.close()
 

@@ -1,6 +1,8 @@
 """`miniapm webhooks`, and what a server of its own sends, killed or not."""
 
 import json
+import re
+import shlex
 import signal
 import threading
 from collections.abc import Iterator
@@ -9,11 +11,13 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from miniapm.clock import DAY
 from tests.cli.conftest import Command
 from tests.cli.served import serving
 from tests.factories import read_rows
 from tests.receiver import Receiver, receiving
 
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 ALLOW = {"MINIAPM_WEBHOOKS_ALLOW_PRIVATE": "true"}
 SLACK = "https://hooks.slack.com/services/T0000000/B0000000/xXxXxXxXxXxXxXxXxXxXxXxX"
 
@@ -40,6 +44,45 @@ def test_create_prints_the_secret_alone(miniapm: Command) -> None:
     assert (row["events"], row["secret"]) == ("error.new", done.out.strip())
     [entry] = miniapm.rows("select action, subject from audit")
     assert (entry["action"], entry["subject"]) == ("webhook.create", "https://example.com/hook")
+
+
+def test_the_commands_of_the_readme(miniapm: Command) -> None:
+    section = README.partition("\n## Telling people\n")[2].partition("\n## ")[0]
+    [block] = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    for line in block.splitlines():
+        program, *arguments = shlex.split(line)
+        assert program == "miniapm"
+        assert miniapm(*arguments).code == 0
+    rows = miniapm.rows("select format, events from webhooks order by id")
+    assert [row["format"] for row in rows] == ["slack", "json"]
+    assert rows[1]["events"] == "verdict.regressed verdict.recovered"
+    inline = re.findall(r"`miniapm (webhooks \w+) \w+`", section)
+    assert inline == ["webhooks create", "webhooks rotate"]
+    for command in inline:
+        assert miniapm(*command.split(), "--help").code == 0
+
+
+def test_rotate_prints_the_new_secret_alone(miniapm: Command) -> None:
+    old = miniapm("webhooks", "create", "https://example.com/hook").out.strip()
+    done = miniapm("webhooks", "rotate", id_of(miniapm))
+    assert done.code == 0
+    assert done.out.startswith("whsec_")
+    assert done.out.strip() != old
+    assert done.out.strip() not in done.err
+    assert old not in done.out + done.err
+    assert "The old secret signs, too, until 20" in done.err
+    [row] = miniapm.rows("select secret, old_secret, old_secret_until from webhooks")
+    assert (row["secret"], row["old_secret"]) == (done.out.strip(), old)
+    [entry] = miniapm.rows("select happened_at from audit where action = 'webhook.rotate'")
+    assert row["old_secret_until"] == entry["happened_at"] + DAY
+
+    done = miniapm("webhooks", "rotate", id_of(miniapm), "--overlap", "0")
+    assert "The old secret no longer signs." in done.err
+    [row] = miniapm.rows("select secret, old_secret, old_secret_until from webhooks")
+    assert tuple(row.values()) == (done.out.strip(), None, None)
+    for arguments, code in ((["1"], 2), ([id_of(miniapm), "--overlap", "soon"], 2)):
+        done = miniapm("webhooks", "rotate", *arguments)
+        assert (done.code, done.out) == (code, "")
 
 
 def test_all_events_and_the_fitting_format_are_the_default(miniapm: Command) -> None:

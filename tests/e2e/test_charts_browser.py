@@ -8,12 +8,15 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from miniapm.clock import HOUR, MINUTE, to_rfc3339
+from miniapm.domain.impact.values import Decision
 from miniapm.domain.instants import parse_instant
 from tests.conftest import Server
 from tests.factories import START
+from tests.impacts import add_verdict
 from tests.traffic import Call, insert_calls
 from tests.web.deploy_rows import add_deploy
 from tests.web.hostile import HOSTILE_MARKUP
+from tests.web.test_impact_timeline import say
 
 TEN = START - START % (10 * MINUTE)
 STEPS = 24 * 6
@@ -105,6 +108,40 @@ def test_deploys_that_crowd_share_a_flag(server: Server, page: Page) -> None:
     flag.locator(".cloth").click()
     expect(page.locator(".timeline tr[id]")).to_have_count(12)
     assert "env=production" in page.url
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("said", "css", "words"),
+    [(None, "regressed", ", 1 regressed"), ("dismiss", "failed", ", 1 failed")],
+)
+def test_a_stack_tells_the_worst_in_it(
+    server: Server, page: Page, said: Decision | None, css: str, words: str
+) -> None:
+    send_a_day(server)
+    at = TEN - HOUR
+    bad = add_deploy(server, version="v-bad", deployed_at=at)
+    add_verdict(server, bad)
+    if said:
+        say(server, bad, said)
+    for number in range(11):
+        add_deploy(
+            server,
+            version=f"v{number}",
+            status="failed" if number == 3 else "succeeded",
+            deployed_at=at + (number + 1) * 30_000_000,
+        )
+    page.goto(f"{server.url}/p/default/?env=production")
+    flag = page.locator("#chart-requests .flag.several")
+    cloth = flag.locator(".cloth")
+    expect(flag).to_have_class(re.compile(rf"\b{css}\b"))
+    expect(cloth).to_have_text("12")
+    expect(cloth).to_have_attribute("aria-label", f"12 deploys{words}")
+    shape = cloth.evaluate("e => getComputedStyle(e, '::before').display")
+    assert shape != "none"
+    # of those that are named it is the first, though older than what is left out
+    cloth.hover()
+    expect(flag.locator(".note a").first).to_have_text("v-bad" if not said else "v3")
 
 
 @pytest.mark.slow

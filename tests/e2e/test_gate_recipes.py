@@ -1,12 +1,13 @@
 """The recipes that stop a pipeline, run as pasted against a real server, for every answer."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -22,6 +23,7 @@ from tests.e2e.test_senders import CAPFILE, DEPLOY_RB
 from tests.factories import START
 from tests.impacts import add_verdict, make_endpoint
 
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 Program = Callable[[str], str]
 SHA = "4f2a91c0de5b8e7f6a1b2c3d4e5f60718293a4b5"
 OLD = "0a1b2c3d4e5f60718293a4b54f2a91c0de5b8e7f"
@@ -166,6 +168,17 @@ def run_recipe(
 
 
 @pytest.mark.parametrize("verdict", ROLLED_BACK)
+def test_the_readmes_first_line(server: Server, machine: Machine, verdict: str) -> None:
+    section = README.partition("\n## Stop a pipeline on a regression\n")[2].partition("\n## ")[0]
+    snippet = section.partition("```sh\n")[2].partition("```")[0]
+    assert snippet.startswith("miniapm check ")
+    record_judged(server, machine, verdict, make_checkout(machine))
+    done = machine.run("sh", "-s", stdin=snippet)
+    assert done.returncode == int(ROLLED_BACK[verdict]), done.stdout + done.stderr
+    assert done.stdout.startswith(f"{verdict}: ")
+
+
+@pytest.mark.parametrize("verdict", ROLLED_BACK)
 @pytest.mark.parametrize("shell", ["bash", "sh"])
 @pytest.mark.parametrize("slug", CI)
 def test_a_pipeline_rolls_back_what_regressed(
@@ -295,23 +308,50 @@ def test_curl_alone_without_an_answer(server: Server, machine: Machine, program:
     assert (pending.returncode, pending.stdout) == (0, "miniapm: no verdict in time\n")
 
 
-@pytest.mark.parametrize("is_learning", [True, False])
-def test_curl_alone_stops_on_no_guess_and_nothing_dismissed(
-    server: Server, machine: Machine, program: Program, is_learning: bool
+GUESSED = make_endpoint(is_learning=True)
+KNOWN = make_endpoint(endpoint_id=2, name='GET /","outcome":"unchanged')
+
+
+@pytest.mark.parametrize(
+    ("fields", "said", "code"),
+    [
+        ({}, None, 1),
+        ({"state": "provisional", "minutes": 10}, None, 1),
+        ({"endpoints": (KNOWN,)}, "confirm", 1),
+        ({}, "dismiss", 0),
+        ({"is_learning": True, "endpoints": (GUESSED,)}, None, 0),
+        # a person knows better than a guess
+        ({"is_learning": True, "endpoints": (GUESSED,)}, "confirm", 1),
+        # one endpoint is guessed at, another is known to be slower
+        ({"is_learning": True, "endpoints": (GUESSED, KNOWN)}, None, 1),
+        ({"state": "superseded"}, None, 0),
+        ({"state": "withdrawn"}, None, 0),
+        ({"endpoints": (make_endpoint(verdict="not_enough_data"),)}, None, 0),
+    ],
+)
+def test_curl_alone_stops_where_the_command_does(
+    server: Server,
+    machine: Machine,
+    program: Program,
+    fields: dict[str, Any],
+    said: str | None,
+    code: int,
 ) -> None:
     program("curl")
-    deploy = record(server, machine, SHA, 20)
-    add_verdict(server, deploy, is_learning=is_learning)
-    if not is_learning:
+    deploy = record(server, machine, SHA, 20, version='v","outcome":"regressed","x":"')
+    add_verdict(server, deploy, **fields)
+    if said:
         answer = server.http.post(
             f"/api/v1/deploys/{deploy.id}/review",
-            json={"decision": "dismiss", "note": "known"},
+            json={"decision": said, "note": '"outcome":"regressed"'},
             headers={"Authorization": f"Bearer {server.make_key('deploys:admin')}"},
         )
         assert answer.status_code == 200
-    done = machine.run("sh", "-s", SHA, stdin=recipe(server, machine, "gate-curl"))
-    assert done.returncode == 0
-    assert '"verdict":"regressed"' in done.stdout
+    curl = machine.run("sh", "-s", SHA, stdin=recipe(server, machine, "gate-curl"))
+    command = machine.run("miniapm", "check", "--sha", SHA, "--wait", "0", "--json")
+    told = json.loads(command.stdout)
+    assert (curl.returncode, command.returncode) == (code, code), curl.stdout + command.stdout
+    assert f'"outcome":"{told["outcome"]}"' in curl.stdout
 
 
 @pytest.mark.slow

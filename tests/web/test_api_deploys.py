@@ -35,6 +35,8 @@ FIELDS = [
     "sources",
     "first_seen_at",
     "hidden_at",
+    "overruled",
+    "is_left_out",
     "verdict",
     "page",
 ]
@@ -125,6 +127,8 @@ def test_a_deploy_has_exactly_the_fields_of_the_contract(server: Server) -> None
         "sources": ["api"],
         "first_seen_at": None,
         "hidden_at": None,
+        "overruled": None,
+        "is_left_out": False,
         "verdict": None,
         "page": f"{server.url}/p/default/deploys/{deploy_id}",
     }
@@ -136,6 +140,7 @@ def test_a_deploy_has_exactly_the_fields_of_the_contract(server: Server) -> None
             "timestamp": "2025-10-09T07:00:00Z",
             "message": "Fix the cart\n\nIt was broken.",
             "author": "Ann",
+            "approximate": False,
         }
     ]
     assert alone == item

@@ -12,7 +12,7 @@ from miniapm.web.charts import (
     Charts,
     make_traffic_charts,
     tell_ms,
-    tell_share,
+    tell_part,
     write_number,
 )
 from miniapm.web.time_zone import Zone, make_zone
@@ -118,4 +118,4 @@ def test_durations_are_told_shortly(micros: int | None, text: str) -> None:
      (1, 8, "12 %")],
 )  # fmt: skip
 def test_shares_are_told_so_that_little_is_not_nothing(part: int, whole: int, text: str) -> None:
-    assert tell_share(part, whole) == text
+    assert tell_part(part, whole) == text

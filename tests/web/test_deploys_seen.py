@@ -105,6 +105,31 @@ def test_seen_before_it_was_announced_is_told(server: Server, key: str) -> None:
     assert "1 min before the announced time" in section.one("p.first").text
 
 
+def test_a_failed_deploy_claims_nothing_of_what_its_retry_brought(server: Server, key: str) -> None:
+    fields = {"git_sha": SHA, "version": "v7"}
+    failed = announce(server, key, **fields, status="failed", timestamp=to_rfc3339(BASE))
+    retry = announce(server, key, **fields, timestamp=to_rfc3339(BASE + 15 * MINUTE))
+    send_traces(server, key, 16, version="v7", revision=SHA)
+    digest(server)
+    browser = server.sign_in()
+    section = show(browser, failed).one("section.seen")
+    assert section.one("p.first a")["href"] == retry
+    assert "was brought by v7, live" in section.one("p.first").text
+    assert section.select("tr.is-own") == section.select(".own") == []
+    section = show(browser, retry).one("section.seen")
+    assert "1 min after the announced time" in section.one("p.first").text
+    assert len(section.select("tr.is-own")) == 1
+    [release] = server.rows("select deploy_id from releases where version = 'v7'")
+    assert f"{PAGE}/{release['deploy_id']}" == retry
+
+
+def test_a_failed_deploy_that_serves_all_the_same_says_so(server: Server, key: str) -> None:
+    failed = announce(server, key, git_sha=SHA, status="failed", timestamp=to_rfc3339(BASE))
+    send_traces(server, key, 5, revision=SHA)
+    section = show(server.sign_in(), failed).one("section.seen")
+    assert "5 min after the announced time" in section.one("p.first").text
+
+
 def test_no_telemetry_of_a_version_is_told_where_there_is_any(server: Server, key: str) -> None:
     page = announce(server, key, git_sha=SHA, timestamp=to_rfc3339(BASE))
     browser = server.sign_in()

@@ -10,7 +10,6 @@ from miniapm.clock import DAY, HOUR, MINUTE
 from miniapm.storage.projects import get_project
 from miniapm.web.charts import NO_VALUE
 from miniapm.web.endpoint_queries import PAGE_SIZE
-from miniapm.web.pages.endpoints import tell_change
 from tests import factories
 from tests.conftest import Server
 from tests.factories import START
@@ -161,21 +160,6 @@ def test_a_change_of_little_is_not_made_much_of(server: Server) -> None:
     }
     assert slight == {"slight": "slight", "much": None}
     assert "less than 5 ms are grey" in page.one("section.notes").text
-
-
-@pytest.mark.parametrize(
-    ("share", "words"),
-    [
-        (0.124, "+12 %"),
-        (-0.034, "\N{MINUS SIGN}3 %"),
-        (0.004, "0 %"),
-        (-0.004, "0 %"),
-        (12.5, "+1,250 %"),
-        (None, NO_VALUE),
-    ],
-)
-def test_a_change_in_words(share: float | None, words: str) -> None:
-    assert tell_change(share) == words
 
 
 def test_filters_narrow_and_survive(server: Server) -> None:

@@ -1,12 +1,14 @@
 """`/api/v1/deploys/{id}/impact` and `/review`: what they answer, how long they wait, what they
 store."""
 
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -18,13 +20,15 @@ from miniapm.domain.keys import DEPLOYS_ADMIN, DEPLOYS_WRITE, READ
 from miniapm.storage.deploys.find import DeployFilter
 from miniapm.storage.deploys.shown import find_shown
 from miniapm.storage.impact.verdicts import find_strips
+from miniapm.web.live import LiveFeed
 from tests.conftest import FakeClock, Server, start_server
 from tests.factories import START
 from tests.impacts import add_verdict, make_endpoint, make_error
 from tests.web.deploy_rows import add_deploy
 
 FIELDS = [
-    "deploy_id", "state", "verdict", "learning", "sentence", "reasons", "endpoints",
+    "deploy_id", "state", "verdict", "learning", "outcome", "sentence", "reasons",
+    "endpoints", "endpoints_left_out",
     "smallest_visible_change", "computed_at", "look", "at", "before", "after", "errors",
     "confounders", "moments", "fired", "next_look_at", "review", "transitions",
 ]  # fmt: skip
@@ -62,9 +66,11 @@ def test_a_deploy_without_a_verdict_is_pending(server: Server) -> None:
         "state": "pending",
         "verdict": "not_enough_data",
         "learning": False,
+        "outcome": "pending",
         "sentence": "v2 still runs: it is judged once it is live.",
         "reasons": [],
         "endpoints": [],
+        "endpoints_left_out": 0,
         "smallest_visible_change": None,
         "computed_at": None,
         "look": None,
@@ -181,18 +187,18 @@ def test_other_parameters_are_named(server: Server) -> None:
     assert "did you mean wait" in answer.json()["fields"]["wiat"].lower()
 
 
+async def count_listeners(server: Server) -> int:
+    return server.running.context.live.count
+
+
 @contextmanager
 def waiting(server: Server, deploy: Deploy, seconds: int = 20) -> Iterator[Future[httpx2.Response]]:
     """A call that waits, once it is known to listen."""
-
-    async def count() -> int:
-        return server.running.context.live.count
-
-    before = server.run(count())
+    before = server.run(count_listeners(server))
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(ask, server, deploy, wait=seconds)
         deadline = time.monotonic() + 10
-        while server.run(count()) <= before:
+        while server.run(count_listeners(server)) <= before:
             assert time.monotonic() < deadline, "it does not listen"
         yield future
 
@@ -330,3 +336,63 @@ def test_a_writing_key_reads_the_verdict_and_says_nothing(server: Server) -> Non
     answer = server.http.post(f"{path}/review", json={"decision": "dismiss"}, headers=headers)
     assert answer.status_code == 403
     assert server.rows("select * from impact_reviews") == []
+
+
+def test_only_the_endpoints_that_matter_are_told_unless_all_are_asked_for(server: Server) -> None:
+    deploy = old_deploy(server)
+    names = [f"GET /{number}/{'x' * 180}" for number in range(1_000)]
+    add_verdict(
+        server,
+        deploy,
+        endpoints=tuple(make_endpoint(endpoint_id=n, name=name) for n, name in enumerate(names)),
+    )
+    answer = ask(server, deploy)
+    assert len(answer.content) < 2**20
+    body = answer.json()
+    assert [one["name"] for one in body["endpoints"]] == names[:200]
+    assert body["endpoints_left_out"] == 800
+    full = ask(server, deploy, endpoints="all").json()
+    assert [one["name"] for one in full["endpoints"]] == names
+    assert full["endpoints_left_out"] == 0
+    bad = ask(server, deploy, endpoints="some")
+    assert (bad.status_code, bad.json()["fields"]) == (
+        400,
+        {"endpoints": "must be all, or be left out"},
+    )
+
+
+def wait_for_listeners(server: Server, wanted: int) -> None:
+    deadline = time.monotonic() + 10
+    while server.run(count_listeners(server)) != wanted:
+        assert time.monotonic() < deadline, f"there never were {wanted}"
+
+
+def test_who_hangs_up_gives_the_place_back(server: Server) -> None:
+    deploy = open_deploy(server)
+    address = urlsplit(server.url)
+    assert address.hostname
+    request = (
+        f"GET /api/v1/deploys/{deploy.id}/impact?wait=60 HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: Bearer {server.make_key(READ)}\r\n\r\n"
+    )
+    with socket.create_connection((address.hostname, address.port or 0)) as connection:
+        connection.sendall(request.encode())
+        wait_for_listeners(server, 1)
+    wait_for_listeners(server, 0)
+
+
+def test_one_project_does_not_take_every_place() -> None:
+    live = LiveFeed(cast("Any", None))
+    live.max_listeners = 20
+    with ExitStack() as stack:
+        taken = 0
+        while live.has_room(1):
+            stack.enter_context(live.listen(1))
+            taken += 1
+        assert taken == 5
+        assert live.has_room(2)
+        while live.has_room(2):
+            stack.enter_context(live.listen(2))
+        # the other half is for pages
+        assert 5 < live.count < 10
+        assert not live.is_full

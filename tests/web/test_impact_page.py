@@ -111,18 +111,18 @@ def test_the_table_has_every_endpoint_in_the_order_of_the_verdict(server: Server
     page = show(server.sign_in(), deploy)
     worst, same, rare = page.select("table.impacts tbody tr")
     assert [cell.text for cell in worst.select("td")] == [
-        "regressed", "6,012 to 5,950", "80.0 ms to 114 ms +42%", "200 ms to 284 ms +42%",
-        "0.10% to 0.12%", "+18%",
+        "regressed", "6,012 to 5,950", "80.0 ms to 114 ms +42 %", "200 ms to 284 ms +42 %",
+        "0.10 % to 0.12 %", "+18 %",
     ]  # fmt: skip
     assert worst.one("th a")["href"] == "/p/default/endpoints/1"
     # only what was called a change looks like one
-    assert [e.text for e in worst.select("span.by.regressed")] == ["+42%"]
+    assert [e.text for e in worst.select("span.by.regressed")] == ["+42 %"]
     assert same.one("b.verdict.unchanged").text == "unchanged"
     assert rare.one("b.verdict.unknown").text == "not enough data"
     assert "only 31 requests before the deploy" in rare.one("th span.hint").text
     hint = page.one("#endpoints").text
     assert hint == "Endpoints 3"
-    assert "1 of 3 could not be judged, with 0.10% of the requests" in page.one("main").text
+    assert "1 of 3 could not be judged, with 0.10 % of the requests" in page.one("main").text
 
 
 def test_very_many_endpoints_are_not_all_shown(server: Server) -> None:

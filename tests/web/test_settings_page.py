@@ -7,7 +7,7 @@ import pytest
 
 from miniapm.clock import DAY, HOUR
 from miniapm.domain.keys import DEFAULT_SCOPES, SCOPES, looks_like_key
-from miniapm.storage.audit import Act, note
+from miniapm.storage.audit import Act, AuditEntry, insert_entry, note
 from miniapm.storage.refusals import Refusal, insert_refusal
 from miniapm.web.snippets import write_telemetry_setup
 from tests import factories
@@ -335,6 +335,24 @@ def test_the_audit_trail_shows_the_newest_hundred(server: Server) -> None:
     assert subjects("admin") == [f"n{number}" for number in range(109, 9, -1)]
     # what belongs to no project is for admins
     assert subjects("viewer") == [f"n{number}" for number in range(109, 0, -2)]
+
+
+def test_the_audit_trail_is_in_the_order_of_time(server: Server) -> None:
+    """Two commands may run at once: ids are made before the turn to write comes."""
+    [project] = server.rows("select id from projects")
+    database = server.running.context.database
+    for number, at in enumerate((30, 10, 20)):
+        owner = None if at == 20 else project["id"]
+        entry = AuditEntry(900 + number, owner, "command line", "key.create", f"at {at}", "", at)
+        server.run(database.write(insert_entry, entry))
+
+    def subjects(role: str) -> list[str]:
+        rows = settings_of(server.sign_in(role)).select("#audit tbody tr")
+        told = [row.select("td")[3].text for row in rows]
+        return [text for text in told if text.startswith("at ")]
+
+    assert subjects("admin") == ["at 30", "at 20", "at 10"]
+    assert subjects("viewer") == ["at 30", "at 10"]
 
 
 def test_hostile_names_are_text(server: Server) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from miniapm.clock import DAY
 from miniapm.domain.webhooks.values import EVENTS
 from tests import factories
 from tests.conftest import FakeClock, Server, start_server
@@ -79,6 +80,30 @@ def test_a_webhook_is_made_tried_and_deleted(server: Server, receiver: Receiver)
     assert server.rows("select * from webhook_deliveries") == []
     acts = [one["action"] for one in server.rows("select action from audit order by id")]
     assert acts == ["webhook.create", "webhook.delete"]
+
+
+def test_a_secret_is_rotated(server: Server, receiver: Receiver) -> None:
+    browser = server.sign_in()
+    old = parse_html(make_webhook(browser, receiver.url).text).one("code#secret").text
+    [row] = server.rows("select id from webhooks")
+    page = page_of(browser)
+    form = page.one(f"form[action={PAGE}/{row['id']}/rotate]")
+    assert "signs, too" not in page.one("article.webhook").text
+    answer = browser.post(form["action"])
+    assert answer.headers["cache-control"] == "no-store"
+    new = parse_html(answer.text).one("code#secret").text
+    assert new != old
+    assert old not in answer.text
+    browser.post(f"{PAGE}/{row['id']}/test")
+    [call] = receiver.calls
+    assert call.is_signed_with(new)
+    assert call.is_signed_with(old)
+    assert "Its old secret signs, too, until" in page_of(browser).one("article.webhook").text
+    server.clock.move(DAY)
+    assert "signs, too" not in page_of(server.sign_in()).one("article.webhook").text
+    assert server.sign_in("member").post(form["action"]).status_code == 403
+    [stored] = server.rows("select secret from webhooks")
+    assert stored["secret"] == new
 
 
 def test_what_happens_is_told_by_the_running_server(server: Server, receiver: Receiver) -> None:

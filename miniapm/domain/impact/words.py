@@ -14,6 +14,8 @@ from miniapm.domain.impact.values import (
 )
 from miniapm.domain.impact.verdicts import Standing
 from miniapm.domain.impact.windows import BLOCKS, DECIDING_LOOK
+from miniapm.domain.percents import tell_change as tell_moved
+from miniapm.domain.percents import tell_share, tell_whole
 
 MOST_REASONS = 12
 _BESIDE = "on the other version at the same time"
@@ -33,6 +35,8 @@ def tell_sentence(name: str, standing: Standing, since: str) -> str:
     if look is None:
         if standing.state == "superseded":
             return f"{name} was replaced before there was enough to see."
+        if standing.state == "final":
+            return f"Not enough data to judge {name}: {since}."
         minutes = standing.next_look or DECIDING_LOOK
         return (
             f"{name} is not judged yet: the first look comes {minutes} minutes after its warm-up."
@@ -103,15 +107,15 @@ def tell_change(endpoint: EndpointImpact, change: Change, look: int) -> str:
     if endpoint.same_time:
         return (
             f"{endpoint.name}: {change.metric} {tell_us(change.before)} {_BESIDE}, "
-            f"{tell_us(change.after)} on this one ({change.after / change.before - 1:+.0%}) in "
-            f"{blocks}; by chance they differ by {change.usual:.0%} at most."
+            f"{tell_us(change.after)} on this one ({tell_moved(_moved(change))}) in "
+            f"{blocks}; by chance they differ by {tell_share(change.usual)} at most."
         )
-    usual = f"usual swing on this endpoint {change.usual:.0%}" if change.moments else (
-        f"its usual swing is not known yet, taken as {change.usual:.0%}"
+    usual = f"usual swing on this endpoint {tell_share(change.usual)}" if change.moments else (
+        f"its usual swing is not known yet, taken as {tell_share(change.usual)}"
     )  # fmt: skip
     return (
         f"{endpoint.name}: {change.metric} {tell_us(change.before)} to {tell_us(change.after)} "
-        f"({change.after / change.before - 1:+.0%}) in {blocks}; {usual}, this is "
+        f"({tell_moved(_moved(change))}) in {blocks}; {usual}, this is "
         f"{change.score:.1f} times that{_tell_fired(change)}."
     )
 
@@ -127,7 +131,7 @@ def _tell_fired(change: Change) -> str:
 
 def tell_visible(smallest: float | None) -> str:
     """The smallest change that could have been seen."""
-    return "nothing" if smallest is None else f"+{smallest:.0%} or more"
+    return "nothing" if smallest is None else f"{tell_moved(smallest)} or more"
 
 
 def tell_us(us: float) -> str:
@@ -138,11 +142,6 @@ def tell_us(us: float) -> str:
     if ms < 99.95:
         return f"{ms:.1f} ms"
     return f"{ms:,.0f} ms" if ms < 9_999.5 else f"{ms / 1000:,.1f} s"
-
-
-def tell_share(share: float) -> str:
-    """A share of requests; small ones with the digits that matter."""
-    return f"{share:.2%}" if 0 < share < 0.01 else f"{share:.1%}"
 
 
 def tell_state(state: State, look: int | None) -> str:
@@ -190,10 +189,15 @@ def _tell_move(endpoint: EndpointImpact) -> str:
             f"made {endpoint.name} fail {tell_share(change.after)} of its requests "
             f"(before {tell_share(change.before)})"
         )
-    moved = change.after / change.before - 1
+    moved = _moved(change)
     word = "slower" if moved > 0 else "faster"
     tail = " at its 95th percentile" if change.metric == "p95" else ""
-    return f"made {endpoint.name} {abs(moved):.0%} {word}{tail}"
+    return f"made {endpoint.name} {tell_whole(moved)} {word}{tail}"
+
+
+def _moved(change: Change) -> float:
+    """How much higher it is: 0.42 for +42 %."""
+    return change.after / change.before - 1
 
 
 def _tell_others(look: Look) -> str:

@@ -28,7 +28,8 @@ DeliveryState = Literal["waiting", "delivered", "failed"]
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     """Where events of a project are posted to. `disabled_at` is set once the receiver said that it
-    is gone. The secret is kept as it is, for it signs; it stays out of every view."""
+    is gone. The secret is kept as it is, for it signs; it stays out of every view. One that was
+    replaced signs beside it until `old_secret_until`."""
 
     id: int
     project_id: int
@@ -39,6 +40,15 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     secret: str
     created_at: int
     disabled_at: int | None = None
+    old_secret: str | None = None
+    old_secret_until: int | None = None
+
+    def find_secrets(self, now: int) -> tuple[str, ...]:
+        """What signs a message posted at `now`."""
+        is_over = self.old_secret_until is None or self.old_secret_until <= now
+        if self.old_secret is None or is_over:
+            return (self.secret,)
+        return (self.secret, self.old_secret)
 
     @property
     def target(self) -> Target:

@@ -44,6 +44,7 @@ def review_verdict(
             where project_id = :project_id and deploy_id = :deploy_id""",
             {"project_id": project_id, "deploy_id": deploy_id},
         )
+        _touch(connection, act.at, project_id, deploy_id)
         note(connection, act, project_id, "impact.unreview", str(deploy_id), words)
         return None
     connection.execute(
@@ -65,6 +66,15 @@ def review_verdict(
     return Review(decision, words, act.actor, act.at)
 
 
+def _touch(connection: Connection, at: int, project_id: int, deploy_id: int) -> None:
+    """Open pages hear of what changed by the newest instant; what is deleted has none."""
+    connection.execute(
+        """/* impacts.touch */ update impacts set changed_at = :at
+        where project_id = :project_id and deploy_id = :deploy_id and changed_at < :at""",
+        {"project_id": project_id, "deploy_id": deploy_id, "at": at},
+    )
+
+
 def count_reviews(connection: Connection, project_id: int, since: int, until: int) -> ReviewCounts:
     """What people said of the verdicts of deploys in since <= t < until (deploy time, µs)."""
     row = connection.execute(
@@ -73,7 +83,7 @@ def count_reviews(connection: Connection, project_id: int, since: int, until: in
             coalesce(sum(case when r.decision = 'confirm' then 1 else 0 end), 0)
         from impact_reviews r join deploys d on d.id = r.deploy_id
         where r.project_id = :project_id and d.deployed_at >= :since and d.deployed_at < :until
-            and d.hidden_at is null""",
+            and d.hidden_at is null and d.is_left_out = 0""",
         {"project_id": project_id, "since": since, "until": until},
     ).fetchone()
     return ReviewCounts(*row)

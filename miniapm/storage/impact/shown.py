@@ -87,7 +87,8 @@ def count_regressions(
         from deploys d join impacts i on i.deploy_id = d.id
             left join impact_reviews r on r.deploy_id = d.id
         where {" and ".join(["d.project_id = :project_id", *where])} and d.hidden_at is null
-            and d.deployed_at >= :since and d.deployed_at < :until and i.verdict = 'regressed'""",
+            and d.is_left_out = 0 and d.deployed_at >= :since and d.deployed_at < :until
+            and i.verdict = 'regressed'""",
         {
             "project_id": project_id,
             "env": env,

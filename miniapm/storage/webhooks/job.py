@@ -128,7 +128,7 @@ async def try_delivery(
     """Posts one message once, and says what follows."""
     at, began = clock(), time.monotonic()
     body = delivery.body.encode()
-    headers = make_headers(webhook.secret, delivery.id, at, body)
+    headers = make_headers(webhook.find_secrets(at), delivery.id, at, body)
     outcome = await post(webhook.target, headers, body, at)
     took = int((time.monotonic() - began) * SECOND)
     ended_at = clock()

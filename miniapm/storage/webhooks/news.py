@@ -159,7 +159,7 @@ def _find_previous_verdict(
         """/* webhooks.find_previous_verdict */ select i.verdict
         from deploys d join deploys p on p.project_id = d.project_id and p.service = d.service
             and p.env = d.env and p.deployed_at <= d.deployed_at and p.id <> d.id
-            and p.status = 'succeeded' and p.hidden_at is null
+            and p.status = 'succeeded' and p.hidden_at is null and p.is_left_out = 0
         left join impacts i on i.project_id = p.project_id and i.deploy_id = p.id
         where d.project_id = :project_id and d.id = :deploy_id
         order by p.deployed_at desc, p.id desc limit 1""",

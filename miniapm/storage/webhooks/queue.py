@@ -13,7 +13,7 @@ from miniapm.storage.connection import Connection, scalar
 from miniapm.storage.webhooks.deliveries import find_delivery, insert_delivery
 from miniapm.storage.webhooks.news import Happening, Place
 from miniapm.storage.webhooks.seen import forget_seen, mark_seen
-from miniapm.storage.webhooks.webhooks import find_webhooks
+from miniapm.storage.webhooks.webhooks import find_webhooks, forget_old_secrets
 
 # deploys and verdicts have room left, however many new errors there are
 _ERRORS = "error.new"
@@ -54,6 +54,7 @@ def queue_happenings(
         ]
         _queue(connection, by, webhook, wanted)
     forget_seen(connection, by.now)
+    forget_old_secrets(connection, by.now)
 
 
 def _queue(connection: Connection, by: Queueing, webhook: Webhook, news: Iterable[News]) -> None:

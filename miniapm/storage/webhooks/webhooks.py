@@ -12,7 +12,8 @@ from miniapm.storage.projects import Project
 
 MOST_PER_PROJECT = 20
 _SELECT = """select w.id, w.project_id, p.slug, w.url, w.format, w.events, w.secret, w.created_at,
-    w.disabled_at from webhooks w join projects p on p.id = w.project_id"""
+    w.disabled_at, w.old_secret, w.old_secret_until
+    from webhooks w join projects p on p.id = w.project_id"""
 
 
 def _to_webhook(row: Row) -> Webhook:
@@ -26,6 +27,8 @@ def _to_webhook(row: Row) -> Webhook:
         secret=row["secret"],
         created_at=row["created_at"],
         disabled_at=row["disabled_at"],
+        old_secret=row["old_secret"],
+        old_secret_until=row["old_secret_until"],
     )
 
 
@@ -97,6 +100,37 @@ def get_webhook(connection: Connection, webhook_id: int, project_id: int | None 
     if row is None:
         raise NotFound(f"There is no webhook {webhook_id}.")
     return _to_webhook(row)
+
+
+def rotate_secret(
+    connection: Connection, act: Act, webhook_id: int, overlap: int, project_id: int | None = None
+) -> Webhook:
+    """The webhook with a new secret. The old one signs beside it for `overlap` (µs), so that the
+    receiver can be changed meanwhile; one from before that is forgotten."""
+    webhook = get_webhook(connection, webhook_id, project_id)
+    connection.execute(
+        """/* webhooks.rotate */ update webhooks set secret = :secret, old_secret = :old_secret,
+            old_secret_until = :until
+        where project_id = :project_id and id = :id""",
+        {
+            "project_id": webhook.project_id,
+            "id": webhook.id,
+            "secret": make_signing_secret(),
+            "old_secret": webhook.secret if overlap else None,
+            "until": act.at + overlap if overlap else None,
+        },
+    )
+    note(connection, act, webhook.project_id, "webhook.rotate", webhook.target.shown)
+    return get_webhook(connection, webhook_id, project_id)
+
+
+def forget_old_secrets(connection: Connection, now: int) -> None:
+    """Old secrets that sign no more need not lie about."""
+    connection.execute(
+        """/* webhooks.forget_old_secrets */ update webhooks
+        set old_secret = null, old_secret_until = null where old_secret_until <= :now""",
+        {"now": now},
+    )
 
 
 def delete_webhook(

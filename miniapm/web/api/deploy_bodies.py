@@ -78,6 +78,16 @@ class DeployBody(msgspec.Struct, frozen=True, kw_only=True):
         DateTime | None, Meta(description="When telemetry first showed this version")
     ]
     hidden_at: DateTime | None
+    overruled: Annotated[
+        Literal["failed", "ok"] | None, Meta(description="What a person said of whether it failed")
+    ]
+    is_left_out: Annotated[
+        bool,
+        Meta(
+            description="Only GitHub told of it, where the API tells of deploys, too: it counts in "
+            "no number (delivery.github_beside_api)"
+        ),
+    ]
     verdict: Verdict | None
     page: Annotated[
         str,
@@ -92,6 +102,9 @@ class CommitBody(msgspec.Struct, frozen=True):
     timestamp: DateTime | None
     message: str | None
     author: str | None
+    approximate: Annotated[
+        bool, Meta(description="It stands alone: what else came with it is not known")
+    ] = False
 
 
 class DeployWithCommitsBody(DeployBody, frozen=True, kw_only=True):

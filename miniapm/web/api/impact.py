@@ -23,6 +23,7 @@ from miniapm.web.api.deploys import Place, find_place
 from miniapm.web.api.impact_bodies import ImpactQuery, to_impact_body
 from miniapm.web.api.queries import Problems, read_query
 from miniapm.web.auth import Caller
+from miniapm.web.hang_ups import call_on_hang_up
 from miniapm.web.json_answers import answer_json, read_object
 
 _LOOK_AGAIN_SECONDS = 5.0
@@ -41,6 +42,7 @@ class Found(NamedTuple):
 async def show_impact(request: Request, caller: Caller) -> Response:
     """Shows what a deploy did: its verdict with the evidence.
 
+    The endpoints that matter most come first, and without `endpoints=all` no more than 200 of them.
     With `wait` it answers as soon as the state, the verdict or the review becomes another one, at
     once where nothing is to come, and after the time with what there is.
     """
@@ -50,8 +52,8 @@ async def show_impact(request: Request, caller: Caller) -> Response:
         raise Invalid(summarise(problems), problems)
     place = await find_place(request, caller)
     if query.wait:
-        await _wait(caller, place, query.wait)
-    return await _answer(caller, place)
+        await _wait(request, caller, place, query.wait)
+    return await _answer(caller, place, with_all=query.endpoints == "all")
 
 
 async def review_impact(request: Request, caller: Caller) -> Response:
@@ -67,16 +69,20 @@ async def review_impact(request: Request, caller: Caller) -> Response:
     return await _answer(caller, place)
 
 
-async def _wait(caller: Caller, place: Place, seconds: float) -> None:
-    """Until it stands differently with the deploy, nothing is to come, or the server stops; at most
-    `seconds`. No connection is held meanwhile: the looks of all listeners are the same one."""
+async def _wait(request: Request, caller: Caller, place: Place, seconds: float) -> None:
+    """Until it stands differently with the deploy, nothing is to come, the server stops, or who
+    asked hangs up; at most `seconds`. No connection to the database is held meanwhile: the looks of
+    all listeners are the same one."""
     live, until = caller.context.live, monotonic() + seconds
     first = await _find_standing(caller, place)
     if not _is_to_come(first.verdict, place.deploy, caller.context.judged_since):
         return
-    if live.is_half_full:
+    if not live.has_room(place.project.id):
         raise Busy("Too many wait already; ask again later, or without `wait`.", 15)
-    with live.listen(place.project.id, first.change) as listener:
+    with (
+        live.listen(place.project.id, first.change) as listener,
+        call_on_hang_up(request, listener.end),
+    ):
         while (left := until - monotonic()) > 0 and not listener.is_over:
             await listener.wait(min(left, _LOOK_AGAIN_SECONDS))
             if _see((await _find_standing(caller, place)).verdict) != _see(first.verdict):
@@ -100,9 +106,9 @@ def _is_to_come(found: StoredVerdict | None, deploy: Deploy, judged_since: int) 
     return is_awaited(deploy, judged_since) and (found is None or found.state not in ENDED)
 
 
-async def _answer(caller: Caller, place: Place) -> Response:
+async def _answer(caller: Caller, place: Place, *, with_all: bool = False) -> Response:
     found = await caller.context.database.read(_find, place.project.id, place.deploy.id)
-    return answer_json(to_impact_body(*found, caller.context.judged_since))
+    return answer_json(to_impact_body(*found, caller.context.judged_since, with_all=with_all))
 
 
 def _find(connection: Connection, project_id: int, deploy_id: int) -> Found:

@@ -1,12 +1,13 @@
 """The JSON of verdicts: what the API takes and answers, and what its document is made from."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from miniapm.clock import MINUTE, to_rfc3339
 from miniapm.domain.deploys.values import Deploy
+from miniapm.domain.impact.outcomes import Outcome, find_outcome
 from miniapm.domain.impact.reviewing import LONGEST_NOTE
 from miniapm.domain.impact.unjudged import tell_unjudged
 from miniapm.domain.impact.values import (
@@ -26,6 +27,8 @@ from miniapm.storage.impact.verdicts import Transition
 from miniapm.web.api.deploy_bodies import DateTime, Id
 
 LONGEST_WAIT_SECONDS = 60
+MOST_ENDPOINTS = 200
+"""1.7 KB each; who wants to know of all has to say so."""
 Share = Annotated[float | None, Meta(description="0.42 is +42 %")]
 LookMinutes = Annotated[
     int | None, Meta(description="Minutes after the warm-up: 5, 10 (provisional), 30, 60 (final)")
@@ -44,6 +47,16 @@ class ImpactQuery(msgspec.Struct, frozen=True, kw_only=True):
             extra={"rule": f"must be a whole number from 0 to {LONGEST_WAIT_SECONDS}"},
         ),
     ] = 0
+    endpoints: (
+        Annotated[
+            Literal["all"],
+            Meta(
+                description=f"`all` for every endpoint, not only the first {MOST_ENDPOINTS}",
+                extra={"rule": "must be all, or be left out"},
+            ),
+        ]
+        | None
+    ) = None
 
 
 class WindowBody(msgspec.Struct, frozen=True):
@@ -156,9 +169,14 @@ class ImpactBody(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     verdict: Verdict
     learning: Annotated[bool, Meta(description="Too little past to know what is usual")]
+    outcome: Annotated[
+        Outcome,
+        Meta(description="What `miniapm check` makes of it: `regressed` alone stops a pipeline"),
+    ]
     sentence: str
     reasons: list[str]
     endpoints: Annotated[list[EndpointImpactBody], Meta(description="What matters most first")]
+    endpoints_left_out: Annotated[int, Meta(description="How many more `?endpoints=all` lists")]
     smallest_visible_change: Share
     computed_at: DateTime | None
     look: LookMinutes
@@ -181,28 +199,38 @@ class ReviewPayload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     note: Annotated[str, Meta(max_length=LONGEST_NOTE)] | None = None
 
 
-def to_impact_body(deploy: Deploy, found: Judgement, judged_since: int) -> ImpactBody:
+def to_impact_body(
+    deploy: Deploy, found: Judgement, judged_since: int, *, with_all: bool = False
+) -> ImpactBody:
     """A deploy that was not looked at yet is pending. Deploys of before `judged_since` (µs)
-    are not judged any more."""
+    are not judged any more. `with_all`: every endpoint, however many."""
     impact = found.impact
     review = None if found.review is None else _to_review(found.review)
     transitions = [_to_transition(one) for one in found.transitions]
     if impact is None:
         return ImpactBody(
             deploy_id=str(deploy.id), state="pending", verdict="not_enough_data", learning=False,
-            sentence=tell_unjudged(deploy, judged_since), reasons=[],
-            endpoints=[], smallest_visible_change=None, computed_at=None, look=None,
-            at=to_rfc3339(deploy.deployed_at), before=None, after=None, errors=[], confounders=[],
+            outcome="pending", sentence=tell_unjudged(deploy, judged_since), reasons=[],
+            endpoints=[], endpoints_left_out=0, smallest_visible_change=None, computed_at=None,
+            look=None, at=to_rfc3339(deploy.deployed_at), before=None, after=None, errors=[], confounders=[],
             moments=0, fired=0, next_look_at=None, review=review, transitions=transitions,
         )  # fmt: skip
+    shown = impact.endpoints if with_all else impact.endpoints[:MOST_ENDPOINTS]
     return ImpactBody(
         deploy_id=str(deploy.id),
         state=impact.state,
         verdict=impact.verdict,
         learning=impact.is_learning,
+        outcome=find_outcome(
+            impact.state,
+            impact.verdict,
+            found.review.decision if found.review else None,
+            is_guessed=_is_guessed(impact),
+        ),
         sentence=impact.sentence,
         reasons=list(impact.reasons),
-        endpoints=[_to_endpoint(endpoint) for endpoint in impact.endpoints],
+        endpoints=[_to_endpoint(endpoint) for endpoint in shown],
+        endpoints_left_out=len(impact.endpoints) - len(shown),
         smallest_visible_change=impact.smallest_visible_change,
         computed_at=to_rfc3339(impact.computed_at),
         look=impact.look.minutes if impact.look else None,
@@ -216,6 +244,14 @@ def to_impact_body(deploy: Deploy, found: Judgement, judged_since: int) -> Impac
         next_look_at=None if impact.next_look_at is None else to_rfc3339(impact.next_look_at),
         review=review,
         transitions=transitions,
+    )
+
+
+def _is_guessed(impact: Impact) -> bool:
+    """Whether no endpoint that decides regressed by swings that are known."""
+    return impact.is_learning and not any(
+        one.verdict == "regressed" and one.counts and not one.is_learning
+        for one in impact.endpoints
     )
 
 

@@ -52,7 +52,7 @@ def read_query(request: Request, query_type: type[Query], problems: Problems) ->
 
     A misspelt filter would otherwise answer with everything.
     """
-    fields = {field.name: field for field in msgspec.structs.fields(query_type)}
+    fields = {field.encode_name: field for field in msgspec.structs.fields(query_type)}
     values: dict[str, Any] = {}
     seen: set[str] = set()
     for name, text in request.query_params.multi_items():
@@ -67,7 +67,7 @@ def read_query(request: Request, query_type: type[Query], problems: Problems) ->
                 # a lax conversion takes "null" for None, which would mean every deploy
                 if (value := msgspec.convert(text, fields[name].type, strict=False)) is None:
                     raise msgspec.ValidationError
-                values[name] = value
+                values[fields[name].name] = value
             except msgspec.ValidationError:
                 problems[name] = _find_rule(fields[name].type)
         seen.add(name)
@@ -85,19 +85,22 @@ def _find_rule(annotation: Any) -> str:
 
 def read_since(query: ListQuery, problems: Problems) -> int | None:
     """The first instant wanted, in µs."""
-    return _parse("since", query.since, parse_instant, problems)
+    return parse_with("since", query.since, parse_instant, problems)
 
 
 def read_until(query: ListQuery, problems: Problems) -> int | None:
     """The first instant that is wanted no more, in µs."""
-    return _parse("until", query.until, parse_instant, problems)
+    return parse_with("until", query.until, parse_instant, problems)
 
 
 def read_cursor(query: ListQuery, problems: Problems) -> Cursor | None:
-    return _parse("cursor", query.cursor, decode_cursor, problems)
+    return parse_with("cursor", query.cursor, decode_cursor, problems)
 
 
-def _parse(name: str, text: str | None, parse: Callable[[str], T], problems: Problems) -> T | None:
+def parse_with(
+    name: str, text: str | None, parse: Callable[[str], T], problems: Problems
+) -> T | None:
+    """What `parse` makes of `text`; the ValueError that it raises goes into `problems`."""
     if text is None:
         return None
     try:

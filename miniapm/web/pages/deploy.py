@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from miniapm.domain.delivery.rules import DeliveryRules
 from miniapm.domain.deploys.repositories import Repository, read_repository
 from miniapm.domain.deploys.shown import ShownDeploy
 from miniapm.domain.deploys.values import ENDS, Commit, Deploy
@@ -21,6 +22,12 @@ from miniapm.storage.impact.shown import find_newest_change
 from miniapm.storage.keys import find_keys
 from miniapm.web.auth import Caller
 from miniapm.web.pages.deploy_changes import ToldChange, tell_changes
+from miniapm.web.pages.deploy_delivery import (
+    DeliveryTold,
+    FoundOutcome,
+    find_deploy_outcome,
+    tell_delivery,
+)
 from miniapm.web.pages.deploy_errors import MOST_ERRORS, NewErrors, tell_new_errors
 from miniapm.web.pages.deploy_form import Draft, Field, make_fields
 from miniapm.web.pages.deploy_impact import (
@@ -51,6 +58,7 @@ class CommitLine:
     message: str
     author: str
     at: int | None
+    is_approximate: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,7 @@ class Found:
     traffic: Traffic | None
     new_groups: NewGroups | None
     impact: FoundImpact
+    outcome: FoundOutcome | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +106,7 @@ class DeployView:
     previous: Neighbour | None
     next: Neighbour | None
     impact: ImpactView | None
+    delivery: DeliveryTold | None
     telemetry: TelemetryView | None
     new_errors: NewErrors | None
     commits: tuple[CommitLine, ...]
@@ -126,8 +136,8 @@ async def show_deploy(
 ) -> Response:
     """The page; with `draft`, the form as it was sent, and what was wrong with it."""
     project = caller.its_project
-    now = caller.context.clock()
-    found = await caller.context.database.read(_find, project.id, deploy_id_of(request), now)
+    now, rules = caller.context.clock(), caller.context.config.delivery_rules
+    found = await caller.context.database.read(_find, project.id, deploy_id_of(request), now, rules)
     deploy = found.shown.deploy
     zone = find_zone(request)
     changes = tell_changes(found.changes, zone)
@@ -150,6 +160,7 @@ async def show_deploy(
         previous=_neighbour(found.previous),
         next=_neighbour(found.next),
         impact=tell_impact(deploy, found.impact, caller.context, zone),
+        delivery=tell_delivery(deploy, found.outcome, rules, now),
         telemetry=tell_telemetry(deploy, found.traffic, zone),
         new_errors=tell_new_errors(
             deploy, found.new_groups, has_telemetry=found.traffic is not None
@@ -166,7 +177,9 @@ async def show_deploy(
     return render(request, caller, "deploy.html", view, status)
 
 
-def _find(connection: Connection, project_id: int, deploy_id: int, now: int) -> Found:
+def _find(
+    connection: Connection, project_id: int, deploy_id: int, now: int, rules: DeliveryRules
+) -> Found:
     found = get_shown(connection, project_id, deploy_id)
     deploy = found.shown.deploy
     following = find_next_live(connection, deploy)
@@ -183,6 +196,7 @@ def _find(connection: Connection, project_id: int, deploy_id: int, now: int) -> 
         traffic=find_traffic(connection, deploy, now),
         new_groups=new if deploy.status == "succeeded" else None,
         impact=find_deploy_impact(connection, deploy),
+        outcome=find_deploy_outcome(connection, deploy, rules),
     )
 
 
@@ -226,4 +240,5 @@ def _line(commit: Commit, repository: Repository | None) -> CommitLine:
         message=first_line(commit.message),
         author=commit.author or "",
         at=commit.committed_at,
+        is_approximate=commit.is_approximate,
     )

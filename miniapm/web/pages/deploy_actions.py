@@ -1,15 +1,22 @@
-"""What a member does to a deploy: edit, hide, restore, undo, dismiss or confirm its verdict. Each
-leads back to its page."""
+"""What a member does to a deploy: edit, overrule, hide, restore, undo, dismiss or confirm its
+verdict. Each leads back to its page."""
 
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from miniapm.domain.deploys.corrections import OVERRULED
 from miniapm.domain.ids import parse_id
 from miniapm.domain.impact.reviewing import read_review
 from miniapm.exceptions import Conflict, Invalid, NotFound
-from miniapm.storage.deploys.change import Changed, hide_deploy, restore_deploy, undo_change
+from miniapm.storage.deploys.change import (
+    Changed,
+    edit_deploy,
+    hide_deploy,
+    restore_deploy,
+    undo_change,
+)
 from miniapm.storage.impact.reviews import review_verdict
 from miniapm.web.auth import Caller
 from miniapm.web.filters import kept_query
@@ -29,6 +36,19 @@ async def post_edit(request: Request, caller: Caller) -> Response:
         )
     except (Invalid, Conflict) as error:
         return await show_deploy(request, caller, refuse(form, error), error.status)
+    return _back(request, caller, changed)
+
+
+async def post_overruling(request: Request, caller: Caller) -> Response:
+    """Keeps what a person says of whether it failed; an empty word takes it back."""
+    deploy_id, form = deploy_id_of(request), await read_form(request)
+    changed = await caller.context.database.write(
+        edit_deploy,
+        caller.make_act(),
+        caller.its_project.id,
+        deploy_id,
+        {OVERRULED: form.get(OVERRULED) or None},
+    )
     return _back(request, caller, changed)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from miniapm.storage.deploys.change import Change
-from miniapm.web.pages.deploy_words import LABELS, STATUS_WORDS, first_line
+from miniapm.web.pages.deploy_words import LABELS, OVERRULED_WORDS, STATUS_WORDS, first_line
 from miniapm.web.time_zone import Zone
 from miniapm.web.times import tell_instant
 
@@ -64,4 +64,6 @@ def _show(name: str, value: Any, zone: Zone) -> str:
         return ", ".join(value)
     if name == "status":
         return STATUS_WORDS[value]
+    if name == "overruled":
+        return OVERRULED_WORDS[value]
     return first_line(str(value))

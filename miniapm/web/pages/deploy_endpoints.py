@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from miniapm.domain.impact.values import Change, EndpointImpact, Impact
-from miniapm.domain.impact.words import VERDICT_WORDS, tell_share, tell_us
+from miniapm.domain.impact.words import VERDICT_WORDS, tell_us
+from miniapm.domain.percents import tell_change, tell_share
 from miniapm.web.charts import NO_VALUE
 from miniapm.web.verdicts import VERDICT_CLASSES
 
@@ -83,13 +84,13 @@ def _tell_move(change: Change | None) -> Move | None:
     css = VERDICT_CLASSES[change.verdict] if is_change else ""
     if change.metric == "error_rate":
         return Move(tell_share(change.before), tell_share(change.after), "", css)
-    by = f"{change.after / change.before - 1:+.0%}" if change.before else ""
+    by = tell_change(change.after / change.before - 1) if change.before else ""
     return Move(tell_us(change.before), tell_us(change.after), by, css)
 
 
 def _tell_smallest(one: EndpointImpact) -> str:
     smallest = one.smallest_visible_change
-    return NO_VALUE if smallest is None else f"+{smallest:.0%}"
+    return NO_VALUE if smallest is None else tell_change(smallest)
 
 
 def _tell_note(one: EndpointImpact) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from miniapm.domain.deploys.corrections import CORRECTABLE
+from miniapm.domain.deploys.corrections import CORRECTABLE, OVERRULED
 from miniapm.domain.deploys.values import Deploy
 from miniapm.exceptions import Conflict, Invalid
 from miniapm.storage.audit import Act
@@ -14,6 +14,8 @@ from miniapm.web.pages.deploy_words import LABELS, STATUS_WORDS
 from miniapm.web.time_zone import Zone
 from miniapm.web.times import tell_iso
 
+# what a person says of a deploy has buttons of its own
+_SHOWN = tuple(name for name in CORRECTABLE if name != OVERRULED)
 _HINTS = {
     "timestamp": "When it was live, or failed; while it runs, when it began. ISO 8601.",
     "started_at": "ISO 8601. With it, the page can say how long the deploy took.",
@@ -67,7 +69,7 @@ def make_fields(deploy: Deploy, zone: Zone, draft: Draft | None) -> tuple[Field,
             longest=_LONGEST.get(name, 200),
             options=_status_options(deploy) if name == "status" else (),
         )
-        for name in CORRECTABLE
+        for name in _SHOWN
     )
 
 
@@ -82,7 +84,7 @@ def _status_options(deploy: Deploy) -> tuple[tuple[str, str], ...]:
 
 def _values(deploy: Deploy, zone: Zone) -> dict[str, str]:
     """Each correctable field as it stands in the form."""
-    values = {name: getattr(deploy, name, None) or "" for name in CORRECTABLE}
+    values = {name: getattr(deploy, name, None) or "" for name in _SHOWN}
     return values | {
         "tags": ", ".join(deploy.tags),
         "timestamp": tell_iso(deploy.deployed_at, zone),
@@ -106,5 +108,5 @@ def save_form(
 
 def _find_changed(deploy: Deploy, form: Form, zone: Zone) -> dict[str, str]:
     values = _values(deploy, zone)
-    entered = {n: form[n].replace("\r\n", "\n").strip() for n in CORRECTABLE if n in form}
+    entered = {n: form[n].replace("\r\n", "\n").strip() for n in _SHOWN if n in form}
     return {name: value for name, value in entered.items() if value != values[name]}

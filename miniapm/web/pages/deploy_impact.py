@@ -17,7 +17,8 @@ from miniapm.domain.impact.values import (
     StoredVerdict,
 )
 from miniapm.domain.impact.windows import PIECE
-from miniapm.domain.impact.words import VERDICT_WORDS, tell_share, tell_state
+from miniapm.domain.impact.words import VERDICT_WORDS, tell_state
+from miniapm.domain.percents import tell_share
 from miniapm.printable import escape_controls
 from miniapm.storage.connection import Connection
 from miniapm.storage.impact.shown import Judgement, find_judgement

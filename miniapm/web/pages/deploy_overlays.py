@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from miniapm.clock import HOUR, MINUTE
 from miniapm.domain.impact.minutes import ImpactMinutes, MinuteFigures
 from miniapm.domain.impact.values import EndpointImpact, Impact
-from miniapm.domain.impact.words import tell_share, tell_us
+from miniapm.domain.impact.words import tell_us
+from miniapm.domain.percents import tell_share
 from miniapm.domain.spans.values import ALL_ENDPOINTS
 from miniapm.web.verdicts import VERDICT_CLASSES
 

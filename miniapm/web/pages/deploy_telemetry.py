@@ -10,7 +10,7 @@ from miniapm.domain.deploys.values import Deploy
 from miniapm.domain.ranges import TimeRange
 from miniapm.storage.deploys.traffic import Traffic
 from miniapm.storage.releases import Release
-from miniapm.web.charts import tell_share
+from miniapm.web.charts import tell_part
 from miniapm.web.pages.deploy_words import tell_version
 from miniapm.web.time_zone import Zone
 from miniapm.web.times import tell_clock, tell_duration, tell_instant, tell_short
@@ -66,10 +66,12 @@ class Late:
 
 @dataclass(frozen=True, slots=True)
 class TelemetryView:
-    """The section; `seen` says when the version was first seen. `names` head the columns of `rows`;
+    """The section; `seen` says when the version was first seen, and `brought_by` which other deploy
+    brought it, where this one did not. `names` head the columns of `rows`;
     `deploy_x` is where the deploy stands in the drawing, `width` how wide that is."""
 
     seen: Markup | str
+    brought_by: Deploy | None
     is_named: bool
     versions: tuple[Version, ...]
     names: tuple[str, ...]
@@ -97,7 +99,8 @@ def tell_telemetry(deploy: Deploy, traffic: Traffic | None, zone: Zone) -> Telem
     totals = [sum(column[step] for column in columns) for step in range(len(span.starts))]
     colours = _colour(served, traffic)
     return TelemetryView(
-        seen=_tell_seen(deploy, traffic, zone),
+        seen="" if traffic.brought_by else _tell_seen(deploy, traffic, zone),
+        brought_by=traffic.brought_by,
         is_named=traffic.is_named,
         versions=tuple(
             _tell_version(release, colours[release.id], traffic, sum(totals), zone)
@@ -147,7 +150,7 @@ def _tell_rows(
 ) -> Iterable[StepRow]:
     for step, at in enumerate(span.starts):
         if totals[step]:
-            shares = tuple(tell_share(column[step], totals[step]) for column in columns)
+            shares = tuple(tell_part(column[step], totals[step]) for column in columns)
             yield StepRow(tell_clock(at, zone), shares, totals[step])
 
 
@@ -159,7 +162,7 @@ def _tell_version(release: Release, css: str, traffic: Traffic, total: int, zone
         commit=release.revision[:7] if release.version else "",
         is_own=release.id in traffic.own,
         count=count,
-        share=tell_share(count, total),
+        share=tell_part(count, total),
         first_seen=tell_instant(release.first_seen_at, zone),
         last_seen=tell_instant(release.last_seen_at, zone),
     )
@@ -170,7 +173,7 @@ def _tell_late(traffic: Traffic, zone: Zone) -> tuple[Late, ...]:
     return tuple(
         Late(
             name=tell_version(straggler.release),
-            share=tell_share(straggler.count, traffic.late_count),
+            share=tell_part(straggler.count, traffic.late_count),
             count=straggler.count,
             last_seen=tell_instant(straggler.release.last_seen_at, zone),
         )

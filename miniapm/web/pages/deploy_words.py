@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from miniapm.domain.deploys.shown import ShownDeploy
-from miniapm.domain.deploys.values import Deploy, Kind, Source, Status
+from miniapm.domain.deploys.values import Deploy, Kind, Overruled, Source, Status
 from miniapm.storage.releases import Release
 
 STATUS_WORDS: dict[Status, str] = {
@@ -28,9 +28,12 @@ SOURCE_WORDS: dict[Source, str] = {
     "github": "GitHub",
     "gitlab": "GitLab",
     "heroku": "Heroku",
+    "coolify": "Coolify",
+    "cdevents": "CDEvents",
     "telemetry": "telemetry",
 }
 OBSERVED_WORDS = "seen in telemetry, not announced"
+LEFT_OUT_WORDS = "only from GitHub, in no number"
 # by column, and by the name in a form where that is another one
 LABELS = {
     "git_sha": "Commit",
@@ -47,7 +50,9 @@ LABELS = {
     "status": "Status",
     "url": "Link",
     "repository": "Repository",
+    "overruled": "Failed or not",
 }
+OVERRULED_WORDS: dict[Overruled, str] = {"failed": "failed", "ok": "was fine"}
 _PRODUCTION = frozenset({"production", "prod"})
 _LONGEST_LINE = 140
 
@@ -58,6 +63,13 @@ def tell_sources(shown: ShownDeploy, key_names: Mapping[int, str]) -> str:
     if key_id is not None and key_id in key_names:
         words["api"] = f"API, with the key {key_names[key_id]}"
     return ", ".join(words[source] for source in shown.sources)
+
+
+def tell_note(deploy: Deploy) -> str:
+    """What sets it apart from a deploy that somebody announced and that counts; "" for nothing."""
+    if deploy.is_observed:
+        return OBSERVED_WORDS
+    return LEFT_OUT_WORDS if deploy.is_left_out else ""
 
 
 def tell_status(deploy: Deploy) -> str:

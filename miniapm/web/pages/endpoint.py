@@ -22,7 +22,7 @@ from miniapm.storage.rollups.totals import Totals, find_histogram, find_release_
 from miniapm.storage.spans.entries import FoundEntry
 from miniapm.storage.spans.find import find_examples
 from miniapm.web.auth import Caller
-from miniapm.web.charts import Charts, make_traffic_charts, tell_ms, tell_share
+from miniapm.web.charts import Charts, make_traffic_charts, tell_ms, tell_part
 from miniapm.web.distributions import Distribution, make_distribution
 from miniapm.web.filters import RANGES, PageFilter, find_choices, read_filter
 from miniapm.web.pages.deploy_words import is_production, tell_version
@@ -188,7 +188,7 @@ def _tell_version(release: Release, totals: Totals) -> VersionRow:
         env=release.env,
         is_production=is_production(release.env),
         calls=f"{totals.count:,}",
-        errors=tell_share(totals.failed, totals.count),
+        errors=tell_part(totals.failed, totals.count),
         p50=tell_ms(totals.p50_us),
         p95=tell_ms(totals.p95_us),
         first_seen_at=release.first_seen_at,

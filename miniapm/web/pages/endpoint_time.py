@@ -6,7 +6,7 @@ from typing import NamedTuple
 from miniapm.domain.ranges import TimeRange
 from miniapm.storage.rollups.series import Point
 from miniapm.storage.rollups.totals import Totals
-from miniapm.web.charts import Chart, ChartMaker, Series, leave_out_begun, tell_ms, tell_share
+from miniapm.web.charts import Chart, ChartMaker, Series, leave_out_begun, tell_ms, tell_part
 from miniapm.web.time_zone import Zone
 
 
@@ -45,7 +45,7 @@ def split_time(totals: Totals) -> tuple[TimePart, ...]:
     for (name, words), part in zip(names, sums, strict=True):
         width = round(100 * part / whole, 2)
         per_call = tell_ms(round(part / max(totals.count, 1)))
-        parts.append(TimePart(name, words, per_call, tell_share(round(part), whole), x, width))
+        parts.append(TimePart(name, words, per_call, tell_part(round(part), whole), x, width))
         x = round(x + width, 2)
     return tuple(parts)
 

@@ -8,6 +8,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
+from miniapm.domain.percents import tell_change
 from miniapm.domain.ranges import TimeRange
 from miniapm.domain.spans.comparisons import MIN_CALLS, Change, Window
 from miniapm.storage.connection import Connection
@@ -21,7 +22,7 @@ from miniapm.storage.endpoints.find import (
 from miniapm.storage.releases import find_last_seen, find_release_ids, find_served_lanes
 from miniapm.storage.rollups.series import find_sparklines
 from miniapm.web.auth import Caller
-from miniapm.web.charts import NO_VALUE, tell_ms, tell_share
+from miniapm.web.charts import NO_VALUE, tell_ms, tell_part
 from miniapm.web.endpoint_queries import COLUMNS, EndpointsQuery, read_endpoints_query
 from miniapm.web.filters import RANGES, PageFilter, find_lane_choices
 from miniapm.web.pages.no_telemetry import NoTelemetry, find_no_telemetry
@@ -31,7 +32,6 @@ from miniapm.web.times import tell_duration
 
 SLIGHT_US = 5000
 """A change of less is told, but not made much of."""
-_MINUS = "\N{MINUS SIGN}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,26 +183,17 @@ def _tell(row: EndpointFigures, page: EndpointPage, counts: list[int]) -> Endpoi
         service=row.endpoint.service,
         calls=f"{row.calls:,}",
         spark=draw_sparkline(counts),
-        share=tell_share(row.duration_us, page.duration_us),
+        share=tell_part(row.duration_us, page.duration_us),
         time=tell_duration(row.duration_us),
         p50=tell_ms(row.p50_us),
         p95=tell_ms(row.p95_us),
         p99=tell_ms(row.p99_us),
-        errors=tell_share(row.failed, row.calls),
-        change=tell_change(change.share if change is not None else None),
+        errors=tell_part(row.failed, row.calls),
+        change=NO_VALUE if change is None or change.share is None else tell_change(change.share),
         is_slight=change is not None and _is_slight(change),
         sides=f"{change.before_calls:,} / {change.after_calls:,}" if change is not None else "",
         hint=_explain(change),
     )
-
-
-def tell_change(share: float | None) -> str:
-    """`+12 %`, `0 %`; with a minus sign where it fell, a dash for None."""
-    if share is None:
-        return NO_VALUE
-    percent = round(share * 100)
-    sign = "+" if percent > 0 else _MINUS if percent < 0 else ""
-    return f"{sign}{abs(percent):,} %"
 
 
 def _is_slight(change: Change) -> bool:

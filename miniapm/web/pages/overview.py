@@ -26,7 +26,7 @@ from miniapm.storage.releases import (
 from miniapm.storage.rollups.series import Point, find_series
 from miniapm.storage.rollups.totals import FEW_REQUESTS, Totals, find_slowest, find_totals
 from miniapm.web.auth import Caller
-from miniapm.web.charts import Charts, make_traffic_charts, tell_ms, tell_share
+from miniapm.web.charts import Charts, make_traffic_charts, tell_ms, tell_part
 from miniapm.web.filters import RANGES, PageFilter, find_lane_choices, read_filter
 from miniapm.web.pages.no_telemetry import NoTelemetry, find_no_telemetry
 from miniapm.web.pages.timeline import Row, tell_row
@@ -155,5 +155,5 @@ def _tell(endpoint: Endpoint, totals: Totals, one_service: bool) -> SlowEndpoint
         service="" if one_service else endpoint.service,
         p95=tell_ms(totals.p95_us),
         count=totals.count,
-        failed=tell_share(totals.failed, totals.count),
+        failed=tell_part(totals.failed, totals.count),
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from miniapm.clock import DAY
 from miniapm.domain.ids import parse_id
 from miniapm.domain.webhooks.targets import check_target
 from miniapm.domain.webhooks.values import EVENTS, Delivery, Webhook, check_format
@@ -24,6 +25,7 @@ from miniapm.storage.webhooks.webhooks import (
     delete_webhook,
     find_webhooks,
     get_webhook,
+    rotate_secret,
 )
 from miniapm.web.addresses import base_url
 from miniapm.web.auth import Caller
@@ -31,6 +33,8 @@ from miniapm.web.forms import Form, find_faults, read_form
 from miniapm.web.render import render
 
 FIRST_DELIVERIES = 20
+OVERLAP = DAY
+"""How long an old signing secret signs beside the new one."""
 # the job looks every two seconds
 _TEST_SECONDS = 5.0
 _TEST_LOOK_SECONDS = 0.1
@@ -38,10 +42,12 @@ _TEST_LOOK_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class WebhookRow:
-    """A webhook and what was sent to it, newest first."""
+    """A webhook and what was sent to it, newest first. `old_secret_until` is None where one secret
+    signs."""
 
     webhook: Webhook
     address: str
+    old_secret_until: int | None
     log: list[Delivery]
 
 
@@ -72,7 +78,7 @@ class TellingView:
 
 @dataclass(frozen=True, slots=True)
 class NewWebhookView:
-    """A webhook with its secret."""
+    """A webhook with its secret, which is new; so may be the webhook."""
 
     webhook: Webhook
     secret: str
@@ -87,7 +93,7 @@ async def _show(request: Request, caller: Caller, form: WebhookForm) -> Response
     shows_all = request.query_params.get("sent") == "all"
     most = KEPT_PER_WEBHOOK if shows_all else FIRST_DELIVERIES
     rows, badges = await context.database.read(
-        _find_telling, caller.its_project.id, most if is_admin else None
+        _find_telling, caller.its_project.id, most if is_admin else None, context.clock()
     )
     settings = context.config.webhooks
     view = TellingView(
@@ -106,11 +112,16 @@ async def _show(request: Request, caller: Caller, form: WebhookForm) -> Response
 
 
 def _find_telling(
-    connection: Connection, project_id: int, most: int | None
+    connection: Connection, project_id: int, most: int | None, now: int
 ) -> tuple[list[WebhookRow], list[Badge]]:
     webhooks = [] if most is None else find_webhooks(connection, project_id)
     rows = [
-        WebhookRow(webhook, webhook.target.shown, find_log(connection, webhook, most or 0))
+        WebhookRow(
+            webhook=webhook,
+            address=webhook.target.shown,
+            old_secret_until=webhook.old_secret_until if webhook.find_secrets(now)[1:] else None,
+            log=find_log(connection, webhook, most or 0),
+        )
         for webhook in webhooks
     ]
     return rows, find_badges(connection, project_id)
@@ -132,6 +143,18 @@ async def post_webhook(request: Request, caller: Caller) -> Response:
         form.format or None,
         allow_private=allow_private,
     )
+    return _show_secret(request, caller, webhook)
+
+
+async def post_rotation(request: Request, caller: Caller) -> Response:
+    """Replaces the signing secret and shows the new one."""
+    webhook = await caller.context.database.write(
+        rotate_secret, caller.make_act(), _webhook_id(request), OVERLAP, caller.its_project.id
+    )
+    return _show_secret(request, caller, webhook)
+
+
+def _show_secret(request: Request, caller: Caller, webhook: Webhook) -> Response:
     view = NewWebhookView(webhook, webhook.secret)
     headers = {"cache-control": "no-store"}
     return render(request, caller, "new_webhook.html", view, headers=headers)

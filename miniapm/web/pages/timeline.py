@@ -25,10 +25,10 @@ from miniapm.web.cursors import encode_cursor
 from miniapm.web.filters import RANGES, PageFilter, find_lane_choices, read_filter
 from miniapm.web.pages.deploy_words import (
     KIND_WORDS,
-    OBSERVED_WORDS,
     STATUS_WORDS,
     first_line,
     is_production,
+    tell_note,
     tell_status,
 )
 from miniapm.web.pages.empty import EmptyState, find_empty_state
@@ -46,7 +46,8 @@ _SHOWN_TAGS = 3
 @dataclass(frozen=True, slots=True)
 class Row:
     """One deploy. `sha` is "" where `name` says it already; `kind` is "" for a plain deploy; `note`
-    says where nobody announced it, `mark` how it was judged; `strip` is its small chart."""
+    says where nobody announced it or it does not count, `mark` how it was judged; `strip` is its
+    small chart."""
 
     id: int
     at: int
@@ -187,7 +188,7 @@ def tell_row(shown: ShownDeploy, strip: Strip | None = None) -> Row:
         deployer=deploy.deployer or "",
         title=first_line(shown.title or deploy.description),
         tags=deploy.tags[:_SHOWN_TAGS],
-        note=OBSERVED_WORDS if deploy.is_observed else "",
+        note=tell_note(deploy),
         mark=tell_mark(shown.verdict),
         strip="" if strip is None else draw_strip(strip),
     )

@@ -143,17 +143,18 @@
     for (const { left, item } of stack) u.over.append(element("span", `flag line ${item.className}`, left));
     const one = stack.length === 1;
     const left = (stack[0].left + stack.at(-1).left) / 2;
-    const pole = element("span", `flag ${one ? stack[0].item.className : "several"}`, left);
+    const worst = one ? null : findWorst(stack);
+    const pole = element("span", `flag ${one ? stack[0].item.className : `several ${worst.css}`}`, left);
     if (left > u.over.clientWidth / 2) pole.classList.add("late");
     const link = document.createElement("a");
     link.className = "cloth";
     link.draggable = false;
     link.href = one ? stack[0].item.querySelector("a").href : within(stack[0], group, stack);
     link.textContent = one ? "" : stack.length;
-    link.setAttribute("aria-label", one ? stack[0].item.textContent : `${stack.length} deploys`);
+    link.setAttribute("aria-label", one ? stack[0].item.textContent : `${stack.length} deploys${worst.words}`);
     const note = document.createElement("span");
     note.className = "note";
-    for (const { item } of stack.slice(-MOST_NAMED).reverse()) {
+    for (const { item } of worstFirst(stack).slice(0, MOST_NAMED)) {
       const line = document.createElement("span");
       line.className = item.className;
       line.append(...[...item.childNodes].map((node) => node.cloneNode(true)));
@@ -169,6 +170,21 @@
     // for keyboards and readers there is the list under the charts
     pole.querySelectorAll("a").forEach((a) => { a.tabIndex = -1; });
     u.over.append(pole);
+  }
+
+  // What a stack must not hide: the worst among its deploys, as a shape and in words.
+  const BAD = [
+    [".regressed:not(.dismissed)", "regressed", "regressed"],
+    [".failed, .timed_out", "failed", "failed"],
+  ];
+  const badness = ({ item }) => BAD.findIndex(([selector]) => item.matches(selector)) >>> 0;
+  const worstFirst = (stack) => [...stack].reverse().sort((a, b) => badness(a) - badness(b));
+  function findWorst(stack) {
+    for (const [selector, css, word] of BAD) {
+      const count = stack.filter(({ item }) => item.matches(selector)).length;
+      if (count) return { css, words: `, ${count} ${word}` };
+    }
+    return { css: "", words: "" };
   }
 
   function element(tag, name, left) {

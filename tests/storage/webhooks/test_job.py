@@ -19,11 +19,11 @@ from miniapm.storage.deploys.change import hide_deploy
 from miniapm.storage.errors.groups import insert_group
 from miniapm.storage.projects import Project, delete_project, insert_project
 from miniapm.storage.webhooks.deliveries import KEPT_PER_WEBHOOK
-from miniapm.storage.webhooks.webhooks import delete_webhook
+from miniapm.storage.webhooks.webhooks import delete_webhook, rotate_secret
 from tests.conftest import FakeClock
 from tests.factories import START, make_occurrence
 from tests.impacts import make_endpoint
-from tests.receiver import Receiver, receiving
+from tests.receiver import Call, Receiver, receiving
 from tests.storage.webhooks.telling import ADDRESS, Telling, telling
 
 
@@ -58,6 +58,44 @@ def test_a_deploy_is_told_once_and_signed(house: Telling, receiver: Receiver) ->
     assert (row["next_attempt_at"], row["problem"]) == (None, "")
     assert row["tried_at"] == house.clock()
     assert call.headers["webhook-id"] == f"msg_{row['id']}"
+
+
+def test_an_old_secret_signs_until_it_is_over(house: Telling, receiver: Receiver) -> None:
+    old = house.add_webhook(receiver)
+    new = house.write(rotate_secret, act(house), old.id, DAY)
+    assert new.secret != old.secret
+
+    def tell() -> Call:
+        house.add_deploy(git_sha=f"sha{house.clock()}")
+        house.tell()
+        return receiver.calls[-1]
+
+    house.clock.move(DAY - SECOND)
+    call = tell()
+    assert call.is_signed_with(new.secret)
+    assert call.is_signed_with(old.secret)
+    house.clock.move(SECOND)
+    call = tell()
+    assert call.is_signed_with(new.secret)
+    assert not call.is_signed_with(old.secret)
+    # and is kept no longer
+    [row] = house.rows("select secret, old_secret, old_secret_until from webhooks")
+    assert row == {"secret": new.secret, "old_secret": None, "old_secret_until": None}
+
+
+def test_a_secret_that_was_found_out_ends_at_once(house: Telling, receiver: Receiver) -> None:
+    old = house.add_webhook(receiver)
+    house.write(rotate_secret, act(house), old.id, DAY)
+    new = house.write(rotate_secret, act(house), old.id, 0)
+    house.add_deploy()
+    house.tell()
+    assert receiver.calls[-1].headers["webhook-signature"].count("v1,") == 1
+    assert receiver.calls[-1].is_signed_with(new.secret)
+    assert house.rows("select old_secret from webhooks") == [{"old_secret": None}]
+
+
+def act(house: Telling) -> Act:
+    return Act("test", house.clock(), house.make_id)
 
 
 def test_only_what_comes_after_a_webhook_is_told(house: Telling, receiver: Receiver) -> None:
