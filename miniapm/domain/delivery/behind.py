@@ -1,6 +1,6 @@
 """Which deploys stand behind each number."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, get_args
 
 from miniapm.domain.delivery.values import LeadTimes, Outcome
@@ -36,3 +36,13 @@ def count_behind(outcomes: Sequence[Outcome], lead_times: Sequence[LeadTimes]) -
     """How many deploys stand behind each."""
     counts = {what: sum(_belongs(what, one) for one in outcomes) for what in LISTS}
     return {**counts, "lead_times": len(lead_times)}
+
+
+def name_behind(outcomes: Iterable[Outcome]) -> Iterator[int]:
+    """The ids of these deploys, and of those that their reasons and recoveries name."""
+    for outcome in outcomes:
+        yield outcome.deploy.id
+        if outcome.failure is not None and outcome.failure.by_id is not None:
+            yield outcome.failure.by_id
+        if outcome.recovered_by is not None:
+            yield outcome.recovered_by

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import groupby
 from operator import itemgetter
 
-from miniapm.domain.delivery.reverts import is_same_commit
 from miniapm.domain.delivery.values import Brought, LeadTimes, Outcome
+from miniapm.domain.deploys.commits import is_same_commit
 
 
 def drop_repeats(outcomes: Iterable[Outcome], listed: Iterable[Brought]) -> list[Brought]:

@@ -2,8 +2,6 @@
 
 import re
 
-from miniapm.domain.deploys.values import SHA_PREFIX
-
 REVERTS = "This reverts commit "
 _REVERTED = re.compile(r"This reverts commit ([0-9a-fA-F]{7,64})\b")
 
@@ -13,11 +11,3 @@ def find_reverted(message: str | None) -> tuple[str, ...]:
     if not message or REVERTS not in message:
         return ()
     return tuple(dict.fromkeys(sha.lower() for sha in _REVERTED.findall(message)))
-
-
-def is_same_commit(one: str, other: str) -> bool:
-    """Whether two shas, either of them cut to seven characters or more, name the same commit."""
-    if min(len(one), len(other)) < SHA_PREFIX:
-        return one == other
-    one, other = one.lower(), other.lower()
-    return one.startswith(other) or other.startswith(one)

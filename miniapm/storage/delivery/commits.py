@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from miniapm.domain.delivery.lead_times import drop_repeats, fold_lead_times
 from miniapm.domain.delivery.values import Brought, LeadTimes, Outcome
+from miniapm.domain.deploys.values import Lane
 from miniapm.storage.connection import Connection
-from miniapm.storage.delivery.lanes import Lane
 
 _AT_ONCE = 500
 

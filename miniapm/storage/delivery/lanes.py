@@ -1,19 +1,11 @@
 """Which lanes count, and since when."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from miniapm.domain.delivery.rules import DeliveryRules
+from miniapm.domain.deploys.values import Lane
 from miniapm.storage.connection import Connection, scalar
 from miniapm.storage.deploys.find import find_lanes
-
-
-class Lane(NamedTuple):
-    """A service in an environment."""
-
-    project_id: int
-    service: str
-    env: str
 
 
 def find_counted_lanes(

@@ -1,9 +1,8 @@
-"""Deploys by their ids, for the lists behind the numbers."""
+"""Whole deploys: those behind the numbers by their ids, and the live ones of a lane."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from miniapm.domain.delivery.values import Outcome
-from miniapm.domain.deploys.values import Deploy
+from miniapm.domain.deploys.values import Deploy, Lane
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.rows import COLUMNS, to_deploys
 
@@ -26,11 +25,13 @@ def find_by_ids(connection: Connection, project_id: int, ids: Iterable[int]) -> 
     return found
 
 
-def name_behind(outcomes: Iterable[Outcome]) -> Iterator[int]:
-    """The ids of these deploys, and of those that their reasons and recoveries name."""
-    for outcome in outcomes:
-        yield outcome.deploy.id
-        if outcome.failure is not None and outcome.failure.by_id is not None:
-            yield outcome.failure.by_id
-        if outcome.recovered_by is not None:
-            yield outcome.recovered_by
+def find_live(connection: Connection, lane: Lane, most: int) -> list[Deploy]:
+    """The live deploys of `lane`, the newest first."""
+    rows = connection.execute(
+        f"""/* environments.find_live */ select {COLUMNS} from deploys
+        where project_id = :project_id and service = :service and env = :env
+            and status = 'succeeded' and hidden_at is null and is_left_out = 0
+        order by deployed_at desc, id desc limit :most""",
+        {**lane._asdict(), "most": most},
+    ).fetchall()
+    return to_deploys(connection, lane.project_id, rows)

@@ -2,8 +2,8 @@
 
 from miniapm.domain.delivery.failures import fold_lane
 from miniapm.domain.delivery.values import LiveDeploy, Outcome
+from miniapm.domain.deploys.values import Lane
 from miniapm.storage.connection import Connection
-from miniapm.storage.delivery.lanes import Lane
 from miniapm.storage.delivery.marks import Marks
 from miniapm.storage.delivery.reverts import find_carriers
 

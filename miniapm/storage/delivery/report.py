@@ -6,9 +6,10 @@ from typing import NamedTuple
 from miniapm.domain.delivery.rules import DeliveryRules
 from miniapm.domain.delivery.summary import Stretch
 from miniapm.domain.delivery.values import LeadTimes, Outcome
+from miniapm.domain.deploys.values import Lane
 from miniapm.storage.connection import Connection
 from miniapm.storage.delivery.commits import find_approximate
-from miniapm.storage.delivery.lanes import Lane, find_counted_lanes, find_first_live
+from miniapm.storage.delivery.lanes import find_counted_lanes, find_first_live
 from miniapm.storage.delivery.left_out import LeftOut, count_left_out
 from miniapm.storage.delivery.live import tell_lane
 from miniapm.storage.delivery.marks import find_marks

@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Iterator
 
 from miniapm.domain.delivery.reverts import find_reverted
-from miniapm.domain.deploys.values import SHA_PREFIX
+from miniapm.domain.deploys.values import SHA_PREFIX, Lane
 from miniapm.storage.connection import Connection
-from miniapm.storage.delivery.lanes import Lane
+from miniapm.storage.prefixes import end_of
 
-_PAST_EVERY_SHA = "\x7f"
 _WHOLE_SHA = 40
 
 
@@ -76,4 +75,4 @@ def _match(sha: str) -> Iterator[tuple[str, dict[str, str]]]:
     cuts = {f"c{length}": sha[:length] for length in range(SHA_PREFIX, len(sha) + 1)}
     yield f"in ({', '.join(f':{name}' for name in cuts)})", cuts
     if len(sha) < _WHOLE_SHA:
-        yield "between :sha and :past", {"sha": sha, "past": sha + _PAST_EVERY_SHA}
+        yield "between :sha and :past", {"sha": sha, "past": end_of(sha)}

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from miniapm.domain.delivery.values import LeadTimes, Outcome
+from miniapm.domain.deploys.values import Lane
 from miniapm.storage.connection import Connection
 from miniapm.storage.delivery.commits import find_lead_times
-from miniapm.storage.delivery.lanes import Lane
 from miniapm.storage.delivery.live import tell_lane
 from miniapm.storage.delivery.marks import Marks
 from miniapm.storage.deploys.versions import find_version
@@ -28,12 +28,17 @@ def tell_service(connection: Connection, lanes: Sequence[Lane], since: int, mark
     project_id, service = lanes[0].project_id, lanes[0].service
     key = ("delivery", project_id, service, since, *(lane.env for lane in lanes))
     version = find_version(connection, project_id, service)
-    found: tuple[Marks, Story] | None = connection.memory.find(key, version)
-    if found is not None and found[0] == marks:
-        return found[1]
+    found: Story | None = connection.memory.find(key, version)
+    if found is not None:
+        return found
     outcomes = [o for lane in lanes for o in tell_lane(connection, lane, since, marks)]
     story = Story(outcomes, find_lead_times(connection, lanes, outcomes, since))
-    waits = sum(len(lead.waits) for lead in story.lead_times)
-    size = len(outcomes) * _OUTCOME_BYTES + waits * _WAIT_BYTES
-    connection.memory.keep(key, version, (marks, story), size)
+    size = measure_story(outcomes, story.lead_times)
+    connection.memory.keep(key, version, story, size)
     return story
+
+
+def measure_story(outcomes: Sequence[Outcome], lead_times: Sequence[LeadTimes]) -> int:
+    """How many bytes they take in memory, about."""
+    waits = sum(len(lead.waits) for lead in lead_times)
+    return len(outcomes) * _OUTCOME_BYTES + waits * _WAIT_BYTES

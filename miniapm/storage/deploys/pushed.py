@@ -6,7 +6,6 @@ zero, in the order of the branch.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import msgspec
 
@@ -15,6 +14,7 @@ from miniapm.domain.deploys.payload import MAX_COMMITS
 from miniapm.domain.deploys.values import SHA_PREFIX, Commit, Deploy
 from miniapm.domain.receivers.values import Push
 from miniapm.storage.connection import Connection, scalar
+from miniapm.storage.deploys.pushed_places import PushedPlace, find_pushed_place
 from miniapm.storage.deploys.rows import COLUMNS, to_deploys
 from miniapm.storage.deploys.surroundings import find_next_live, find_previous_live
 from miniapm.storage.deploys.versions import count_up
@@ -25,14 +25,6 @@ _PER_SECOND = 4096
 _BELOW_ZERO = 10**15
 _HEAD_POSITION = -1
 _MOST_DEPLOYS = 500
-
-
-class _Place(NamedTuple):
-    """Where a commit stands: `position` counts up along a branch of a repository."""
-
-    repository: str
-    branch: str
-    position: int
 
 
 def store_push(connection: Connection, project_id: int, push: Push, now: int) -> None:
@@ -106,13 +98,13 @@ def fill_commits(connection: Connection, deploy: Deploy, now: int) -> None:
 
     One index look-up where no push told of the deploy's commit.
     """
-    place = _find_place(connection, deploy)
+    place = find_pushed_place(connection, deploy)
     if place is None:
         return
     _fill(connection, deploy, place, now)
     following = find_next_live(connection, deploy)
     if following is not None:
-        its_place = _find_place(connection, following)
+        its_place = find_pushed_place(connection, following)
         if its_place is not None:
             _fill(connection, following, its_place, now)
 
@@ -124,11 +116,11 @@ def insert_head(connection: Connection, deploy: Deploy, head: Commit) -> None:
         _insert(connection, deploy, [(alone, _HEAD_POSITION)], overwrite=False)
 
 
-def _fill(connection: Connection, deploy: Deploy, place: _Place, now: int) -> None:
+def _fill(connection: Connection, deploy: Deploy, place: PushedPlace, now: int) -> None:
     if _is_told(connection, deploy):
         return
     previous = find_previous_live(connection, deploy)
-    before = None if previous is None else _find_place(connection, previous)
+    before = None if previous is None else find_pushed_place(connection, previous)
     begin = place.position - 1
     # of the first deploy, and after one that no push told of, only the deployed commit is certain
     is_approximate = before is None or before[:2] != place[:2]
@@ -165,20 +157,6 @@ def _is_told(connection: Connection, deploy: Deploy) -> bool:
         deploy_id=deploy.id,
     )
     return found is not None
-
-
-def _find_place(connection: Connection, deploy: Deploy) -> _Place | None:
-    """Where the deployed commit stands; None where no push told of it, or its prefix is of two."""
-    sha = deploy.git_sha.lower()
-    rows = connection.execute(
-        """/* pushed_commits.find_place */ select repository, branch, position, sha
-        from pushed_commits
-        where project_id = :project_id and sha >= :sha and sha < :past limit 2""",
-        {"project_id": deploy.project_id, "sha": sha, "past": sha + "\x7f"},
-    ).fetchall()
-    if not rows or len(sha) < SHA_PREFIX or len({row[3] for row in rows}) > 1:
-        return None
-    return _Place(*rows[0][:3])
 
 
 def _insert(

@@ -24,6 +24,7 @@ from miniapm.storage.deploys.rows import (
     to_deploys,
     update_row,
 )
+from miniapm.storage.prefixes import end_of
 
 # a sender in a loop must not make each call slower than the one before
 MOST_CANDIDATES = 50
@@ -163,8 +164,7 @@ def _find_foreign(connection: Connection, announcement: Announcement) -> list[De
             "service": announcement.service,
             "env": announcement.env,
             "prefix": prefix,
-            # no text that begins with `prefix` sorts after this one
-            "after": prefix + "\U0010ffff",
+            "after": end_of(prefix),
             "begin": announcement.at - SAME_DEPLOY_WITHIN,
             "end": announcement.at + SAME_DEPLOY_WITHIN,
         },

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from miniapm.domain.deploys.titles import shown_title
 from miniapm.domain.deploys.values import Deploy
 from miniapm.storage.connection import Connection
-
-_PAST_EVERY_SHA = "\x7f"
+from miniapm.storage.prefixes import end_of
 
 
 def find_titles(connection: Connection, deploys: Sequence[Deploy]) -> dict[int, str]:
@@ -37,7 +36,7 @@ def _find_head_message(connection: Connection, deploy: Deploy) -> tuple[str | No
             "project_id": deploy.project_id,
             "deploy_id": deploy.id,
             "sha": deploy.git_sha,
-            "past": deploy.git_sha + _PAST_EVERY_SHA,
+            "past": end_of(deploy.git_sha),
         },
     ).fetchone()
     return (None, False) if row is None else (row[0], bool(row[1]))

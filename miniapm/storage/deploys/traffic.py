@@ -40,8 +40,8 @@ class Traffic(msgspec.Struct, frozen=True):
     not go live has none where another deploy brought that version: `brought_by`. `counts` are
     requests by release id and step of `time_range`. `first_seen_at` says when its version was seen
     first; `served_since` the first minute in which it served after the deploy, where it had been
-    seen long before. `late_count` is what all releases served from STRAGGLE_AFTER_US on, until
-    another version went live or `late_until`.
+    seen long before. `late_count` is what all releases served from STRAGGLE_AFTER_US on, for
+    as long as old versions are looked for and no other one went live.
     """
 
     releases: tuple[Release, ...]
@@ -53,7 +53,6 @@ class Traffic(msgspec.Struct, frozen=True):
     served_since: int | None
     stragglers: tuple[Straggler, ...]
     late_count: int
-    late_until: int
 
     @property
     def is_named(self) -> bool:
@@ -103,7 +102,6 @@ def find_traffic(connection: Connection, deploy: Deploy, now: int) -> Traffic | 
             if release.id in late and release.id not in own and is_named(_name(release))
         ),
         late_count=sum(late.values()),
-        late_until=late_until,
     )
 
 

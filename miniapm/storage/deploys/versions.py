@@ -1,5 +1,5 @@
-"""A number for each service that counts up with every change to its deploys or their commits, so
-that what is remembered of them is known to be old.
+"""A number for each service that counts up with every change to its deploys, their commits or
+verdicts, so that what is remembered of them is known to be old.
 
 Whoever writes to the tables counts up in the same transaction. No instant would do: changes of one
 instant, and those that come after younger ones, would not be noticed.
@@ -30,3 +30,15 @@ def find_version(connection: Connection, project_id: int, service: str) -> int:
         service=service,
     )
     return found or 0
+
+
+def find_project_version(connection: Connection, project_id: int) -> int:
+    """Counts up with every service of the project."""
+    return int(
+        scalar(
+            connection,
+            """/* deploy_versions.sum */ select coalesce(sum(version), 0) from deploy_versions
+            where project_id = :project_id""",
+            project_id=project_id,
+        )
+    )

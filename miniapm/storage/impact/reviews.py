@@ -1,18 +1,10 @@
-"""What people say of verdicts: dismissed or confirmed, with a note, kept and counted."""
-
-from typing import NamedTuple
+"""What people say of verdicts: dismissed or confirmed, with a note."""
 
 from miniapm.domain.impact.values import Decision, Review
 from miniapm.storage.audit import Act, note
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.find import get_deploy
-
-
-class ReviewCounts(NamedTuple):
-    """How many verdicts of a stretch of time were dismissed, and how many confirmed."""
-
-    dismissed: int
-    confirmed: int
+from miniapm.storage.deploys.versions import count_up
 
 
 def find_review(connection: Connection, project_id: int, deploy_id: int) -> Review | None:
@@ -37,7 +29,8 @@ def review_verdict(
 
     The trail of all of it is in the audit. NotFound without such a deploy.
     """
-    get_deploy(connection, project_id, deploy_id)
+    deploy = get_deploy(connection, project_id, deploy_id)
+    count_up(connection, [(project_id, deploy.service)])
     if decision is None:
         connection.execute(
             """/* impact_reviews.delete */ delete from impact_reviews
@@ -73,17 +66,3 @@ def _touch(connection: Connection, at: int, project_id: int, deploy_id: int) -> 
         where project_id = :project_id and deploy_id = :deploy_id and changed_at < :at""",
         {"project_id": project_id, "deploy_id": deploy_id, "at": at},
     )
-
-
-def count_reviews(connection: Connection, project_id: int, since: int, until: int) -> ReviewCounts:
-    """What people said of the verdicts of deploys in since <= t < until (deploy time, µs)."""
-    row = connection.execute(
-        """/* impact_reviews.count */ select
-            coalesce(sum(case when r.decision = 'dismiss' then 1 else 0 end), 0),
-            coalesce(sum(case when r.decision = 'confirm' then 1 else 0 end), 0)
-        from impact_reviews r join deploys d on d.id = r.deploy_id
-        where r.project_id = :project_id and d.deployed_at >= :since and d.deployed_at < :until
-            and d.hidden_at is null and d.is_left_out = 0""",
-        {"project_id": project_id, "since": since, "until": until},
-    ).fetchone()
-    return ReviewCounts(*row)

@@ -9,6 +9,7 @@ from miniapm.domain.impact.minutes import ImpactMinutes, Strip
 from miniapm.domain.impact.values import Impact, State, StoredVerdict, Verdict
 from miniapm.domain.spans.compression import compress_plain, decompress
 from miniapm.storage.connection import Connection
+from miniapm.storage.deploys.versions import count_up
 
 
 class Transition(NamedTuple):
@@ -97,16 +98,19 @@ class Judged(NamedTuple):
 
 
 def store_verdict(connection: Connection, project_id: int, judged: Judged, change_id: int) -> bool:
-    """Stores a verdict over the one before; says whether its state or verdict became another one,
-    which is noted under `change_id`."""
+    """Stores a verdict over the one before; says whether it came to another state or verdict, or
+    a later look confirmed what is provisional, which is noted under `change_id`."""
     impact = judged.impact
     before = connection.execute(
-        """/* impacts.state */ select state, verdict, changed_at from impacts
-        where project_id = :project_id and deploy_id = :deploy_id""",
+        """/* impacts.state */ select i.state, i.verdict, i.changed_at,
+            (select c.look from impact_changes c where c.project_id = i.project_id
+                and c.deploy_id = i.deploy_id order by c.id desc limit 1)
+        from impacts i where i.project_id = :project_id and i.deploy_id = :deploy_id""",
         {"project_id": project_id, "deploy_id": impact.deploy_id},
     ).fetchone()
     look = impact.look.minutes if impact.look else None
     changed = before is None or tuple(before[:2]) != (impact.state, impact.verdict)
+    changed = changed or (impact.state == "provisional" and look != before[3])
     connection.execute(
         """/* impacts.store */ insert into impacts (deploy_id, project_id, service, env, state,
             verdict, is_learning, since, until, next_look_at, served, deploy_updated_at,
@@ -143,6 +147,7 @@ def store_verdict(connection: Connection, project_id: int, judged: Judged, chang
         },
     )
     if changed:
+        count_up(connection, [(project_id, impact.service)])
         connection.execute(
             """/* impact_changes.insert */ insert into impact_changes
                 (id, project_id, deploy_id, look, state, verdict, sentence, changed_at)

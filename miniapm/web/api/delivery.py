@@ -1,4 +1,4 @@
-"""The delivery metrics over the JSON API, the deploys behind them, and what is live where.
+"""The delivery metrics over the JSON API, and the deploys behind them.
 
 The docstring of each handler stands in the OpenAPI document.
 """
@@ -9,17 +9,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from miniapm.clock import to_rfc3339
-from miniapm.domain.delivery.behind import find_behind
-from miniapm.domain.delivery.metrics import Metrics
+from miniapm.domain.delivery.behind import find_behind, name_behind
 from miniapm.domain.delivery.rules import DeliveryRules
-from miniapm.domain.delivery.summary import Summary, measure_services, summarise
 from miniapm.domain.delivery.values import LeadTimes, Outcome
 from miniapm.domain.deploys.values import Deploy
 from miniapm.domain.instants import parse_instant
 from miniapm.storage.connection import Connection
-from miniapm.storage.delivery.environments import find_places
-from miniapm.storage.delivery.listed import find_by_ids, name_behind
-from miniapm.storage.delivery.report import Report, find_report
+from miniapm.storage.delivery.listed import find_by_ids
+from miniapm.storage.delivery.numbers import find_numbers
+from miniapm.storage.delivery.report import find_report
 from miniapm.storage.deploys.find import Cursor
 from miniapm.web.addresses import base_url
 from miniapm.web.api.behind_bodies import CountedList, to_counted_deploy
@@ -32,7 +30,6 @@ from miniapm.web.api.delivery_bodies import (
     to_metrics_body,
     to_period_body,
 )
-from miniapm.web.api.environment_bodies import EnvironmentList, EnvironmentQuery, to_place_body
 from miniapm.web.api.queries import Problems, choose_project, parse_with, read_query
 from miniapm.web.auth import Caller
 from miniapm.web.cursors import decode_cursor, encode_cursor
@@ -40,14 +37,6 @@ from miniapm.web.delivery_stretch import Shown, find_stretch
 from miniapm.web.filters import PageFilter
 from miniapm.web.json_answers import answer_json
 from miniapm.web.time_zone import Zone, make_zone
-
-
-class Found(NamedTuple):
-    """What one look at the database gave."""
-
-    report: Report
-    summary: Summary
-    services: dict[str, Metrics]
 
 
 class Listed(NamedTuple):
@@ -70,8 +59,9 @@ async def show_delivery(request: Request, caller: Caller) -> Response:
     now, context = caller.context.clock(), caller.context
     shown, zone = _read_stretch(query, now, problems)
     project = await choose_project(caller, problems)
+    rules = context.config.delivery_rules
     found = await context.database.read(
-        _find, project.id, shown, context.config.delivery_rules, zone, now
+        find_numbers, project.id, shown.asked, shown.period, zone.rules, rules, now
     )
     since, until, env, service = shown.asked
     wanted = PageFilter(
@@ -90,7 +80,7 @@ async def show_delivery(request: Request, caller: Caller) -> Response:
             metrics=to_metrics_body(found.summary.whole),
             bands=to_bands_body(found.summary),
             periods=[to_period_body(one) for one in found.summary.periods],
-            services={name: to_metrics_body(m) for name, m in sorted(found.services.items())},
+            services={name: to_metrics_body(m) for name, m in sorted(found.by_service.items())},
             left_out=to_left_out_body(found.report.left_out),
             page=f"{base_url(request, context)}/p/{project.slug}/delivery{wanted.query()}",
         )
@@ -119,30 +109,6 @@ async def list_behind(request: Request, caller: Caller) -> Response:
     ]
     return answer_json(
         CountedList(items, None if found.after is None else encode_cursor(found.after))
-    )
-
-
-async def list_environments(request: Request, caller: Caller) -> Response:
-    """Lists what is live where and since when, with what each has more and less than production.
-
-    All of them are on one page.
-    """
-    problems: Problems = {}
-    query = read_query(request, EnvironmentQuery, problems)
-    project = await choose_project(caller, problems)
-    context = caller.context
-    services = await context.database.read(
-        find_places, project.id, context.config.delivery_rules, query.env, query.service
-    )
-    pages = f"{base_url(request, context)}/p/{project.slug}/deploys"
-    return answer_json(
-        EnvironmentList(
-            [
-                to_place_body(place, service.compared_with, pages)
-                for service in services
-                for place in service.places
-            ]
-        )
     )
 
 
@@ -177,22 +143,6 @@ def _read_one_of(
     if instant is not None and other is not None and instant != other:
         problems[alias] = f"differs from {name}, and means the same"
     return other if instant is None else instant
-
-
-def _find(
-    connection: Connection,
-    project_id: int,
-    shown: Shown,
-    rules: DeliveryRules,
-    zone: Zone,
-    now: int,
-) -> Found:
-    report = find_report(connection, project_id, shown.asked, rules)
-    return Found(
-        report,
-        summarise(report.stretch, shown.period, zone.rules, now),
-        measure_services(report.stretch, zone.rules, now),
-    )
 
 
 def _list(

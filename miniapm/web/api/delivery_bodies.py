@@ -13,8 +13,8 @@ from miniapm.domain.delivery.metrics import Metrics
 from miniapm.domain.delivery.periods import PERIOD_NAMES, PeriodName
 from miniapm.domain.delivery.summary import PeriodMetrics, Summary
 from miniapm.storage.delivery.left_out import LeftOut
-from miniapm.web.api.deploy_bodies import DateTime
-from miniapm.web.api.queries import Name, Since, Until
+from miniapm.web.api.deploy_bodies import DateTime, Page
+from miniapm.web.api.queries import Name, Since, Slug, Until
 
 Share = Annotated[float | None, Meta(description="From 0 to 1; null without a deploy")]
 Micros = Annotated[int | None, Meta(description="µs; null where there is none")]
@@ -26,13 +26,7 @@ _RANGES = "must be 1h, 6h, 24h, 7d, 30d or 90d"
 class StretchQuery(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
     """Of which deploys: 90 days to production environments unless said otherwise."""
 
-    project: (
-        Annotated[
-            str,
-            Meta(description="Slug, for a browser that may see several projects; a key has one"),
-        ]
-        | None
-    ) = None
+    project: Slug | None = None
     env: (
         Annotated[Name, Meta(description="Default: those in `delivery.production_environments`")]
         | None
@@ -177,10 +171,7 @@ class DeliveryBody(msgspec.Struct, frozen=True, kw_only=True):
         dict[str, MetricsBody], Meta(description="By service, where there are several")
     ]
     left_out: LeftOutBody
-    page: Annotated[
-        str,
-        Meta(description="Where people look at it", extra_json_schema={"format": "uri"}),
-    ]
+    page: Page
 
 
 def to_metrics_body(metrics: Metrics) -> MetricsBody:

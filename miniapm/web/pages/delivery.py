@@ -8,16 +8,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from miniapm.clock import DAY, to_rfc3339
-from miniapm.domain.delivery.behind import LISTS, Behind, count_behind, find_behind
-from miniapm.domain.delivery.metrics import Metrics
+from miniapm.domain.delivery.behind import LISTS, Behind, find_behind, name_behind
 from miniapm.domain.delivery.periods import PERIOD_NAMES
 from miniapm.domain.delivery.rules import DeliveryRules
-from miniapm.domain.delivery.summary import Summary, measure_services, summarise
 from miniapm.domain.delivery.values import LeadTimes, Outcome
 from miniapm.domain.deploys.values import Deploy
 from miniapm.storage.connection import Connection
-from miniapm.storage.delivery.listed import find_by_ids, name_behind
-from miniapm.storage.delivery.report import Report, find_report
+from miniapm.storage.delivery.listed import find_by_ids
+from miniapm.storage.delivery.numbers import Numbers, find_numbers
 from miniapm.storage.deploys.find import find_lanes
 from miniapm.web.auth import Caller
 from miniapm.web.delivery_stretch import DEFAULT_RANGE, Shown, find_stretch
@@ -53,10 +51,7 @@ class Found:
     """What one look at the database gave. `listed` is the page of the open list, `deploys` those of
     it and those that its reasons name."""
 
-    report: Report
-    summary: Summary
-    by_service: dict[str, Metrics]
-    counts: dict[Behind, int]
+    numbers: Numbers
     listed: Sequence[Outcome]
     lead_times: dict[int, LeadTimes]
     deploys: dict[int, Deploy]
@@ -98,7 +93,7 @@ async def get_delivery(request: Request, caller: Caller) -> Response:
     query = read_delivery_query(request.query_params)
     shown = find_stretch(query.filter, query.period, now, zone)
     found = await context.database.read(_find, project.id, query, shown, rules, zone, now)
-    wanted, summary = _as_shown(query.filter), found.summary
+    wanted, summary = _as_shown(query.filter), found.numbers.summary
     envs, services = find_lane_choices(found.lanes, wanted)
     view = DeliveryView(
         filter=wanted,
@@ -110,17 +105,17 @@ async def get_delivery(request: Request, caller: Caller) -> Response:
         year=query.query(range="", **{"from": to_rfc3339(now - _YEAR_US), "to": ""}),
         since=shown.asked.since,
         until=shown.asked.until,
-        counted_envs=found.report.envs,
+        counted_envs=found.numbers.report.envs,
         production=rules.production,
         tiles=make_tiles(summary, shown.period, zone),
         rows=make_rows(summary, shown, zone, query),
-        by_service=tuple((n, tell_metrics(m)) for n, m in sorted(found.by_service.items())),
+        by_service=tuple((n, tell_metrics(m)) for n, m in sorted(found.numbers.by_service.items())),
         lists=tuple(_link_list(one, found, query) for one in LISTS),
         listed=tell_listed(found.listed, found.deploys, found.lead_times, now),
         list_words=LIST_WORDS[query.behind],
         earlier=query.query(page=str(query.page - 1)) if query.page > 1 else "",
         later=query.query(page=str(query.page + 1)) if _has_more(query, found) else "",
-        left_out=tell_left_out(found.report.left_out, query, project.slug, rules),
+        left_out=tell_left_out(found.numbers.report.left_out, query, project.slug, rules),
         approximate=summary.whole.change_lead_time.approximate,
         empty=None if found.lanes else await find_empty_state(request, caller),
     )
@@ -136,16 +131,15 @@ def _find(
     zone: Zone,
     now: int,
 ) -> Found:
-    report = find_report(connection, project_id, shown.asked, rules)
-    stretch = report.stretch
+    numbers = find_numbers(
+        connection, project_id, shown.asked, shown.period, zone.rules, rules, now
+    )
+    stretch = numbers.report.stretch
     behind = find_behind(query.behind, stretch.outcomes, stretch.lead_times)
     listed = behind[::-1][(query.page - 1) * PAGE_SIZE : query.page * PAGE_SIZE]
     ids = {one.deploy.id for one in listed}
     return Found(
-        report=report,
-        summary=summarise(stretch, shown.period, zone.rules, now),
-        by_service=measure_services(stretch, zone.rules, now),
-        counts=count_behind(stretch.outcomes, stretch.lead_times),
+        numbers=numbers,
         listed=listed,
         lead_times={lead.deploy_id: lead for lead in stretch.lead_times if lead.deploy_id in ids},
         deploys=find_by_ids(connection, project_id, name_behind(listed)),
@@ -164,8 +158,10 @@ def _find_ranges(wanted: PageFilter) -> tuple[tuple[str, str], ...]:
 
 def _link_list(name: Behind, found: Found, query: DeliveryQuery) -> ListLink:
     is_open = name == query.behind
-    return ListLink(LIST_WORDS[name], found.counts[name], query.query(list=name), name, is_open)
+    return ListLink(
+        LIST_WORDS[name], found.numbers.counts[name], query.query(list=name), name, is_open
+    )
 
 
 def _has_more(query: DeliveryQuery, found: Found) -> bool:
-    return found.counts[query.behind] > query.page * PAGE_SIZE
+    return found.numbers.counts[query.behind] > query.page * PAGE_SIZE

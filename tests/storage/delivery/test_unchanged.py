@@ -13,17 +13,21 @@ from hypothesis import strategies as st
 
 from miniapm.clock import DAY, HOUR, MINUTE
 from miniapm.domain.delivery.rules import DeliveryRules
-from miniapm.domain.delivery.summary import summarise
 from miniapm.domain.deploys.values import Announcement, Commit
 from miniapm.domain.ids import IdMaker
 from miniapm.storage.audit import Act
 from miniapm.storage.connection import Connection
-from miniapm.storage.delivery.report import Asked, find_report
+from miniapm.storage.delivery.numbers import find_numbers
+from miniapm.storage.delivery.report import Asked
 from miniapm.storage.deploys.change import edit_deploy, hide_deploy, restore_deploy, undo_change
+from miniapm.storage.deploys.find import get_deploy
 from miniapm.storage.deploys.record import record_announcement
+from miniapm.storage.impact.reviews import review_verdict
+from miniapm.storage.impact.verdicts import Judged, store_verdict
 from miniapm.storage.memory import Memory
 from miniapm.storage.projects import Project, insert_project
 from tests.factories import START, make_announcement, make_database
+from tests.impacts import make_impact
 
 NOW = START + 60 * DAY
 LANES = (("shop", "production"), ("shop", "live"), ("api", "production"))
@@ -70,8 +74,8 @@ class Store:
     def measure(self, since: int = START - DAY) -> Any:
         """All numbers by week, and what each deploy is; ids told by lane and time."""
         asked = Asked(since, NOW)
-        stretch = find_report(self.connection, self.project_id, asked, RULES).stretch
-        summary = summarise(stretch, "week", UTC, NOW)
+        numbers = find_numbers(self.connection, self.project_id, asked, "week", UTC, RULES, NOW)
+        stretch, summary = numbers.report.stretch, numbers.summary
         places = {
             o.deploy.id: (o.deploy.service, o.deploy.env, o.deploy.at) for o in stretch.outcomes
         }
@@ -97,7 +101,6 @@ class Store:
 
 
 def one_of(told: Announcement, project_id: int) -> Announcement:
-
     return msgspec.structs.replace(told, project_id=project_id)
 
 
@@ -155,7 +158,6 @@ def announce(one: Told, at: int) -> Announcement:
 
 checked = settings(
     max_examples=30,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
@@ -240,3 +242,28 @@ def test_what_is_remembered_follows_every_edit(
     for deploy_id, change_id in reversed(undone):
         undo_change(store.connection, store.act(), store.project_id, deploy_id, change_id)
     assert store.measure() == before
+
+
+def test_what_is_remembered_follows_verdicts_and_reviews(store: Store) -> None:
+    store.begin()
+    [deploy_id] = store.send([make_announcement(at=START)])
+    deploy = get_deploy(store.connection, store.project_id, deploy_id)
+
+    def count_failed() -> int:
+        whole, *_ = store.measure()
+        return int(whole.change_fail_rate.part)
+
+    def judge(verdict: str) -> None:
+        impact = make_impact(deploy, verdict=verdict, state="final")
+        judged = Judged(impact, START, 0, deploy.updated_at, None, None)
+        store_verdict(store.connection, store.project_id, judged, store.make_id())
+
+    assert count_failed() == 0
+    judge("regressed")
+    assert count_failed() == 1
+    review_verdict(store.connection, store.act(), store.project_id, deploy_id, "dismiss", "")
+    assert count_failed() == 0
+    review_verdict(store.connection, store.act(), store.project_id, deploy_id, None, "")
+    assert count_failed() == 1
+    judge("unchanged")
+    assert count_failed() == 0
