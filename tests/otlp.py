@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -219,5 +219,3 @@ def write_logs_json(groups: Sequence[Group]) -> bytes:
         )
     return json.dumps({"resourceLogs": resource_logs}).encode()
 
-
-Write = Callable[[Sequence[Group]], bytes]

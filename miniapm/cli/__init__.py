@@ -143,19 +143,34 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command and returns its exit code; an error is one line on stderr."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
         code = app(list(arguments), prog_name="miniapm", standalone_mode=False)
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever read our output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except SystemExit:  # Typer's answer to the same; it has silenced stdout
-        return 0
+    except SystemExit:  # Typer's answer to a pipe that whoever read it has closed
+        code = 0
     except KeyboardInterrupt:
         return 130
     except Exception as error:
         return explain_failure(error)
+    finally:
+        _flush()
     return code if isinstance(code, int) else 0
+
+
+def _open_closed_streams() -> None:
+    """What was closed before we began (`>&-`) swallows what we print."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+
+
+def _flush() -> None:
+    """What cannot be written any more is dropped; it says nothing of how the command went."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

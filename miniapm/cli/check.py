@@ -1,6 +1,7 @@
 """`miniapm check`: the gate of a pipeline. Imports no part of the server."""
 
 import os
+from contextlib import suppress
 from enum import StrEnum
 from typing import Annotated
 
@@ -99,7 +100,8 @@ def check(
         progress.end()
     is_wanted = as_json or checked.outcome == "regressed"
     previous = find_previous(asker, checked.deploy) if is_wanted else None
-    print_checked(checked, previous, strict=strict, as_json=as_json)
+    with suppress(BrokenPipeError):  # nobody reads it, but the pipeline goes by the exit code
+        print_checked(checked, previous, strict=strict, as_json=as_json)
     raise typer.Exit(exit_code(checked.outcome, strict=strict))
 
 
@@ -125,12 +127,15 @@ def _read_wanted(
 
 
 def _read_seconds(text: str) -> float:
-    if text.strip() in ("0", "0s", "0m"):
+    text = text.strip()
+    if text in ("0", "0s", "0m"):
         return 0.0
+    if text.isdecimal():
+        raise bad_flag("--wait", f"has no unit: give {text}m for minutes, {text}s for seconds")
     try:
         seconds = parse_duration(text) / SECOND
-    except ValueError as error:
-        raise bad_flag("--wait", f"{error}, or 0") from None
+    except ValueError:
+        raise bad_flag("--wait", "must be a number and a unit, such as 5m or 90s, or 0") from None
     if seconds > _MOST:
         raise bad_flag("--wait", "is longer than a day")
     return seconds

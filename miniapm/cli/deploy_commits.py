@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from miniapm.client.deadline import Deadline
+from miniapm.client.finding import USUAL_ENV, read_key_place
 from miniapm.client.git import (
     MOST_COMMITS,
     Commit,
@@ -16,7 +17,6 @@ from miniapm.client.git import (
 )
 from miniapm.client.remote import Found, Server, explain, get_json
 
-_MOST_NAMED = 5
 _MUCH_TEXT = 500_000  # bytes of messages and authors; the server takes bodies of 1 MiB
 
 
@@ -41,26 +41,33 @@ class Asker:
         if self.server is None:
             return _Previous(note="MINIAPM_URL and MINIAPM_API_KEY are needed to ask for it")
         place = {name: str(self.body[name]) for name in ("env", "service") if self.body[name]}
-        # the newest may be this very deploy, told of by others; without both names, the answer may
-        # hold other places' deploys
-        query = {**place, "status": "succeeded", "limit": "10" if len(place) == 2 else "50"}
+        if len(place) < 2:
+            key = get_json(self.server, "/api/v1/key", self.deadline, retry=False)
+            if not isinstance(key, Found):
+                return _Previous(note=explain(key))
+            place = {**_read_place(key.value), **place}
+        # the newest may be this very deploy, told of by others
+        query = {**place, "status": "succeeded", "limit": "10"}
         if self.until:
             query["until"] = self.until
         answer = get_json(self.server, "/api/v1/deploys", self.deadline, query, retry=False)
         if not isinstance(answer, Found):
             return _Previous(note=explain(answer))
-        return _newest(answer.value, place, str(self.body["git_sha"]))
+        return _newest(answer.value, str(self.body["git_sha"]))
 
 
-def _newest(value: object, given: Mapping[str, str], own_sha: str) -> _Previous:
-    """The newest of the server's answer for the places that are `given` (env, service or none),
-    but for `own_sha` where only webhooks or telemetry have told of it."""
+def _read_place(key: object) -> dict[str, str]:
+    """Where the server puts what a key records without an env or a service."""
+    project = key.get("project") if isinstance(key, dict) else None
+    return {"env": USUAL_ENV, "service": str(project), **read_key_place(key)}
+
+
+def _newest(value: object, own_sha: str) -> _Previous:
+    """The newest of the server's answer, but for `own_sha` where only webhooks or telemetry have
+    told of it."""
     items = value.get("items") if isinstance(value, dict) else None
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         return _Previous(note="the server's answer is no list of deploys")
-    places = {(str(item.get("env")), str(item.get("service"))) for item in items}
-    if len(places) > 1:
-        return _Previous(note=_name_places(places, given))
     shas = [item.get("git_sha") for item in items if not item.get("is_left_out")]
     own = [
         _is_only_seen(item) and same_revision(str(item.get("git_sha")), own_sha)
@@ -81,26 +88,6 @@ def _is_only_seen(item: Mapping[str, object]) -> bool:
     )
 
 
-def _name_places(places: set[tuple[str, str]], given: Mapping[str, str]) -> str:
-    """Of which environments or services it could be, and the flags that would say."""
-    envs, services = (sorted(set(names)) for names in zip(*places, strict=True))
-    missing = [f"--{name}" for name in ("env", "service") if name not in given]
-    if len(envs) == 1:
-        missing = ["--service"]
-        several = f"services in {envs[0]} ({_list_some(services)})"
-    elif len(services) == 1:
-        missing = ["--env"]
-        several = f"environments of {services[0]} ({_list_some(envs)})"
-    else:
-        pairs = [f"{service} in {env}" for env, service in sorted(places)]
-        several = f"environments and services ({_list_some(pairs)})"
-    return f"several {several}; give {' and '.join(missing)}"
-
-
-def _list_some(names: list[str]) -> str:
-    return ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
-
-
 def find_commits(
     sha: str, git: Git, asker: Asker
 ) -> tuple[list[dict[str, object]], tuple[str, ...]]:
@@ -110,7 +97,11 @@ def find_commits(
     the whole history would give an absurd lead time.
     """
     commits, notes = _find(sha, git, asker)
-    return [commit.to_fields() for commit in _within_limits(commits)], notes
+    dated = [commit for commit in commits if commit.is_dated]
+    if left_out := len(commits) - len(dated):
+        what = "1 commit is" if left_out == 1 else f"{left_out:,} commits are"
+        notes += (f"{what} left out: git has no time for it that can be true",)
+    return [commit.to_fields() for commit in _within_limits(dated)], notes
 
 
 def _find(sha: str, git: Git, asker: Asker) -> tuple[list[Commit], tuple[str, ...]]:

@@ -1,10 +1,10 @@
 """`miniapm deploys import --format commits`: commits for deploys that came without."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar
 
+from miniapm.cli.deploys_import_write import open_write
 from miniapm.cli.output import print_json
 from miniapm.cli.progress import Bar
 from miniapm.domain.deploys.commit_lines import CommitLine, place_commits, read_commit_line
@@ -16,13 +16,10 @@ from miniapm.storage.deploys.commit_history import (
     give_commits,
     store_commits,
 )
-from miniapm.storage.deploys.transfer import rehearse
-from miniapm.storage.once import open_writer
 
 _AT_ONCE = 500
 
 T = TypeVar("T")
-Write = Callable[..., Any]
 
 
 def import_commits(
@@ -33,7 +30,7 @@ def import_commits(
     refused: dict[int, Invalid] = {}
     placed = place_commits(_read(source, refused))
     new = deploys = 0
-    with _open_store(path, project_id, now, dry_run=dry_run) as write:
+    with open_write(path, project_id, now, dry_run=dry_run) as write:
         bar = Bar("commits", lambda: done / max(len(placed), 1))
         done = 0
         for part in _cut(placed):
@@ -85,16 +82,6 @@ def _read(source: BinaryIO, refused: dict[int, Invalid]) -> list[CommitLine]:
         except Invalid as error:
             refused[number] = error
     return commits
-
-
-@contextmanager
-def _open_store(path: Path, project_id: int, now: int, *, dry_run: bool) -> Iterator[Write]:
-    if not dry_run:
-        with open_writer(path) as write:
-            yield lambda query, *args: write(lambda connection: query(connection, *args))
-        return
-    with rehearse(path, project_id, now) as connection:
-        yield lambda query, *args: query(connection, *args)
 
 
 def _cut(items: Sequence[T]) -> Iterator[Sequence[T]]:

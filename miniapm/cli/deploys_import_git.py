@@ -48,5 +48,7 @@ def _find_commits(git: Git, previous: str | None, sha: str) -> list[dict[str, ob
     """As `miniapm deploy` sends them: of the first one, and of one that shares no history with the
     one before it, the head alone."""
     if previous is not None and git.share_history(previous, sha):
-        return [one.to_fields() for one in git.commits(f"{previous}..{sha}", MOST_COMMITS)]
-    return [replace(one, approximate=True).to_fields() for one in git.commits(sha, 1)]
+        commits = git.commits(f"{previous}..{sha}", MOST_COMMITS)
+    else:
+        commits = [replace(one, approximate=True) for one in git.commits(sha, 1)]
+    return [one.to_fields() for one in commits if one.is_dated]

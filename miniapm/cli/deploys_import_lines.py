@@ -6,6 +6,7 @@ from itertools import islice
 
 from miniapm import clock
 from miniapm.cli.deploys_import_report import ImportReport
+from miniapm.cli.deploys_import_write import open_write
 from miniapm.config import Config
 from miniapm.domain.deploys.exported import ExportedDeploy
 from miniapm.domain.deploys.github_deployments import LeftOut
@@ -15,8 +16,7 @@ from miniapm.domain.deploys.values import Announcement, Source
 from miniapm.domain.ids import IdMaker
 from miniapm.exceptions import Busy, Invalid
 from miniapm.storage.deploys.record import Recorded
-from miniapm.storage.deploys.transfer import Copies, record_lines, rehearse
-from miniapm.storage.once import open_writer
+from miniapm.storage.deploys.transfer import Copies, record_lines
 
 _A_TRANSACTION = 500
 # files from spreadsheets are often the newest first: so many lines are put into order
@@ -29,17 +29,9 @@ Store = Callable[[Sequence[Read]], list[Recorded]]
 
 @contextmanager
 def open_store(settings: Config, project_id: int, now: int, *, dry_run: bool) -> Iterator[Store]:
-    make_id, timeout = IdMaker(clock.now), settings.deploy_timeout
-    copies = Copies()
-    path = settings.database_path
-    if not dry_run:
-        with open_writer(path) as write:
-            yield lambda lines: write(
-                lambda connection: record_lines(connection, lines, make_id, timeout, copies)
-            )
-        return
-    with rehearse(path, project_id, now) as connection:
-        yield lambda lines: record_lines(connection, lines, make_id, timeout, copies)
+    make_id, timeout, copies = IdMaker(clock.now), settings.deploy_timeout, Copies()
+    with open_write(settings.database_path, project_id, now, dry_run=dry_run) as write:
+        yield lambda lines: write(record_lines, lines, make_id, timeout, copies)
 
 
 def import_lines(

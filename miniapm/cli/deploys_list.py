@@ -17,8 +17,11 @@ from miniapm.cli.options import (
     load_settings,
 )
 from miniapm.cli.output import print_rows, tell
-from miniapm.domain.deploys.shown import to_json_fields
+from miniapm.clock import HOUR
+from miniapm.domain.deploys.shown import ShownDeploy, to_json_fields
 from miniapm.domain.deploys.values import STATUSES
+from miniapm.domain.impact.unjudged import is_awaited
+from miniapm.domain.impact.words import VERDICT_WORDS
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.find import DeployFilter
 from miniapm.storage.deploys.shown import find_shown
@@ -91,6 +94,10 @@ def list_deploys(
         chosen = choose_project(connection, project)
         page = find_shown(connection, chosen.id, wanted, limit)
         rows = [to_json_fields(shown, chosen.slug, address) for shown in page.deploys]
+        if not as_json:
+            judged_since = now - settings.lifetimes.minutes + HOUR
+            for row, shown in zip(rows, page.deploys, strict=True):
+                row["verdict"] = _tell_verdict(shown, judged_since)
         return rows, page.after is not None
 
     rows, has_more = read_once(settings.database_path, find)
@@ -108,6 +115,14 @@ def list_deploys(
     if has_more:
         these = "this one" if limit == 1 else f"these {limit}"
         tell(f"There are more than {these}; --limit shows them, --until goes back in time.")
+
+
+def _tell_verdict(shown: ShownDeploy, judged_since: int) -> str | None:
+    """In the words of the pages; None where there is nothing to judge."""
+    reached = None if shown.verdict is None else shown.verdict.reached
+    if reached is not None:
+        return VERDICT_WORDS[reached]
+    return "not judged yet" if is_awaited(shown.deploy, judged_since) else None
 
 
 def _shorten(row: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import sys
 import traceback
+from contextlib import suppress
 
 import typer
 
@@ -41,4 +42,5 @@ def _explain_usage(error: typer.TyperException) -> int:
 
 
 def _print(text: str) -> None:
-    print(f"miniapm: {escape_controls(text)}", file=sys.stderr, flush=True)
+    with suppress(BrokenPipeError):  # the exit code says the rest
+        print(f"miniapm: {escape_controls(text)}", file=sys.stderr, flush=True)

@@ -4,6 +4,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from miniapm.domain.percents import tell_whole
 from miniapm.printable import escape_controls
@@ -11,6 +12,12 @@ from miniapm.printable import escape_controls
 _CLEAR = "\r\x1b[K"
 _BAR_WIDTH = 24
 _SECONDS_BETWEEN = 0.1
+
+
+def _write(text: str) -> None:
+    with suppress(BrokenPipeError):  # what is waited for comes all the same
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 class _Line:
@@ -23,17 +30,15 @@ class _Line:
     def show(self, line: str) -> None:
         if self.rewrites:
             width = shutil.get_terminal_size().columns - 1
-            sys.stderr.write(f"{_CLEAR}{line[:width]}")
+            _write(f"{_CLEAR}{line[:width]}")
         else:
-            sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()
+            _write(f"{line}\n")
         self._stands = True
 
     def end(self) -> None:
         """Takes the line away, where there is one to be rewritten."""
         if self.rewrites and self._stands:
-            sys.stderr.write(_CLEAR)
-            sys.stderr.flush()
+            _write(_CLEAR)
         self._stands = False
 
 
@@ -46,7 +51,9 @@ class Progress:
         self._shown: str | None = None
 
     def show(self, text: str) -> None:
-        """Says what is waited for."""
+        """Says what is waited for, while it is."""
+        if not self._seconds_left():
+            return
         text = escape_controls(text)
         if not self._line.rewrites and text == self._shown:
             return

@@ -12,7 +12,7 @@ DEPLOYS = "/api/v1/deploys"
 _SHORTEST_SHA = 7
 _PAGE = 50
 _MOST_PAGES = 10
-_USUAL_ENV = "production"
+USUAL_ENV = "production"
 _MOST_NAMED = 5
 
 
@@ -73,8 +73,9 @@ class Deploy:
 
 
 def find_deploy(asker: Asker, wanted: Wanted) -> Deploy | None:
-    """The newest deploy that fits: live, or still running where it was named. None while a named
-    commit is not there yet. NotFound where waiting cannot help, Invalid where several places fit.
+    """The newest deploy that fits: live, or still running or hidden where it was named. None while
+    a named commit is not there yet. NotFound where waiting cannot help, Invalid where several
+    places fit.
     """
     if wanted.id:
         return _find_by_id(asker, wanted.id, wanted)
@@ -103,13 +104,20 @@ def _fill_from_key(asker: Asker, wanted: Wanted) -> Wanted:
         key = asker.get("/api/v1/key")
     except NotFound:  # an older server
         return wanted
-    if not isinstance(key, dict):
-        return wanted
+    place = read_key_place(key)
     return replace(
         wanted,
-        env=wanted.env or _text(key.get("env")),
-        service=wanted.service or _text(key.get("service")),
+        env=wanted.env or place.get("env"),
+        service=wanted.service or place.get("service"),
     )
+
+
+def read_key_place(key: object) -> dict[str, str]:
+    """The `env` and `service` that a key stands for, as `/api/v1/key` answers; what it stands for
+    none of is left out."""
+    if not isinstance(key, dict):
+        return {}
+    return {name: text for name in ("env", "service") if (text := _text(key.get(name)))}
 
 
 def _find_by_id(asker: Asker, deploy_id: str, wanted: Wanted) -> Deploy:
@@ -127,23 +135,31 @@ def _find_by_id(asker: Asker, deploy_id: str, wanted: Wanted) -> Deploy:
         if cursor is None:
             break
         query, pages = {**query, "cursor": cursor}, pages + 1
-    raise NotFound(f"There is no {wanted}; `miniapm deploys list` shows their ids.")
+    raise NotFound(f"There is no {wanted}; the address of a deploy's page ends in its id.")
 
 
 def _find_by_sha(asker: Asker, sha: str, wanted: Wanted) -> Deploy | None:
     # what was recorded may be shorter than what is asked for
     needle = sha[:_SHORTEST_SHA] if is_sha(sha) else sha
-    found = _list(asker, {**wanted.place, "q": needle})
-    fitting = [deploy for deploy in found if same_revision(deploy.git_sha, sha)]
-    going = [deploy for deploy in fitting if deploy.is_live or deploy.may_go_live]
-    return _newest(going) if going else None
+    query = {**wanted.place, "q": needle}
+    going = [one for one in _list_of(asker, sha, query) if one.is_live or one.may_go_live]
+    # one that is hidden must not leave the word to another place's, nor be waited for
+    hidden = _list_of(asker, sha, {**query, "hidden": "1"})
+    if not going and not hidden:
+        return None
+    place = _newest([*going, *hidden]).place
+    return next(one for one in (*going, *hidden) if one.place == place)
+
+
+def _list_of(asker: Asker, sha: str, query: Mapping[str, str]) -> list[Deploy]:
+    return [one for one in _list(asker, query) if same_revision(one.git_sha, sha)]
 
 
 def _newest(found: list[Deploy]) -> Deploy:
     """The newest of the only place that there is, else of the one that `deploy` would take."""
     envs = {deploy.env for deploy in found}
-    if len(envs) > 1 and _USUAL_ENV in envs:
-        found = [deploy for deploy in found if deploy.env == _USUAL_ENV]
+    if len(envs) > 1 and USUAL_ENV in envs:
+        found = [deploy for deploy in found if deploy.env == USUAL_ENV]
     services = {deploy.service for deploy in found}
     if len(services) > 1 and len({deploy.env for deploy in found}) == 1:
         found = [deploy for deploy in found if deploy.service == deploy.project] or found
@@ -153,7 +169,11 @@ def _newest(found: list[Deploy]) -> Deploy:
 
 
 def _explain_places(found: list[Deploy]) -> str:
-    pairs = sorted({f"{deploy.service} in {deploy.env}" for deploy in found})
+    seen = {deploy.place for deploy in found if not deploy.is_hidden}
+    pairs = sorted(
+        f"{service} in {env}{'' if (env, service) in seen else ', hidden'}"
+        for env, service in {deploy.place for deploy in found}
+    )
     more = f" and {len(pairs) - _MOST_NAMED} more" if len(pairs) > _MOST_NAMED else ""
     flags = ["--env"] if len({deploy.env for deploy in found}) > 1 else []
     flags += ["--service"] if len({deploy.service for deploy in found}) > 1 else []

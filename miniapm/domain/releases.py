@@ -4,14 +4,14 @@ A release that nobody announced becomes a deploy of the source `telemetry`, whos
 was first seen. An announced deploy stays as it was announced; its releases remember it.
 """
 
-import string
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from miniapm.clock import DAY, HOUR
-from miniapm.domain.deploys.values import SHA_PREFIX, Deploy
+from miniapm.domain.deploys.commits import FULL_SHAS, is_same_commit, is_sha
+from miniapm.domain.deploys.values import Deploy
 from miniapm.domain.spans.values import OTHER, ReleaseName
 
 NEWS_FOR = HOUR
@@ -23,8 +23,6 @@ MOST_OF_PROJECT = 100
 NOT_DEPLOYED_TO = frozenset({"test", "tests", "testing", "ci", "local"})
 
 _SAME_WITHIN = DAY
-_FULL_SHAS = (40, 64)
-_HEX = frozenset(string.hexdigits)
 
 
 class SeenRelease(NamedTuple):
@@ -58,27 +56,15 @@ def is_same(one: Label, other: Label) -> bool:
     """Whether both are one version. Commits decide where both sides have them, by a prefix of at
     least seven; else any name that both have."""
     if one.sha and other.sha:
-        return _begins_alike(one.sha, other.sha)
+        return is_same_commit(one.sha, other.sha)
     return any(_is_same_name(a, b) for a in one.names for b in other.names)
-
-
-def is_sha(name: str) -> bool:
-    """Whether it looks like a commit: seven hex digits or more, and no date."""
-    if len(name) < SHA_PREFIX or set(name) - _HEX:
-        return False
-    return not name.isdigit() or len(name) in _FULL_SHAS
 
 
 def _is_same_name(one: str, other: str) -> bool:
     if one == other:
         return True
     short, long = sorted((one, other), key=len)
-    return len(long) in _FULL_SHAS and is_sha(long) and _begins_alike(short, long)
-
-
-def _begins_alike(one: str, other: str) -> bool:
-    short, long = sorted((one.lower(), other.lower()), key=len)
-    return len(short) >= SHA_PREFIX and long.startswith(short)
+    return len(long) in FULL_SHAS and is_sha(long) and is_same_commit(short, long)
 
 
 def may_be_recorded(release: SeenRelease, now: int) -> bool:

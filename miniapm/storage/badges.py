@@ -2,13 +2,17 @@
 
 from typing import NamedTuple
 
-from miniapm.domain.impact.values import State, Verdict
+from miniapm.domain.impact.values import State, StoredVerdict, Verdict
 from miniapm.domain.tokens import make_token
 from miniapm.exceptions import NotFound
 from miniapm.storage.audit import Act, note
 from miniapm.storage.connection import Connection
-from miniapm.storage.deploys.rows import COLUMNS, to_deploys
+from miniapm.storage.deploys.find import find_lanes
+from miniapm.storage.deploys.surroundings import find_live_at
 from miniapm.storage.impact.verdicts import find_verdicts
+
+# the clock of who sends may be ahead of ours
+_NO_END = 2**63 - 1
 
 
 class Badge(NamedTuple):
@@ -19,9 +23,10 @@ class Badge(NamedTuple):
 
 
 class BadgeContent(NamedTuple):
-    """What a badge says: the live deploy and its verdict, None where there is none."""
+    """What a badge says: a live deploy and its verdict, None where there is none."""
 
     env: str
+    service: str | None
     name: str | None
     deployed_at: int | None
     state: State | None
@@ -69,7 +74,8 @@ def delete_badge(connection: Connection, act: Act, project_id: int, env: str) ->
 
 
 def find_badge_content(connection: Connection, token: str) -> BadgeContent:
-    """NotFound when no badge has this token."""
+    """The newest live deploy of the environment; where several services have one, the newest that
+    regressed, if any. NotFound when no badge has this token."""
     badge = connection.execute(
         "/* badges.get */ select project_id, env from badges where token = :token",
         {"token": token},
@@ -77,15 +83,22 @@ def find_badge_content(connection: Connection, token: str) -> BadgeContent:
     if badge is None:
         raise NotFound("There is no such badge.")
     project_id, env = badge
-    rows = connection.execute(
-        f"""/* badges.find_live */ select {COLUMNS} from deploys
-        where project_id = :project_id and env = :env and status = 'succeeded'
-            and hidden_at is null and is_left_out = 0 order by deployed_at desc, id desc limit 1""",
-        {"project_id": project_id, "env": env},
-    ).fetchall()
-    if not rows:
-        return BadgeContent(env, None, None, None, None)
-    [deploy] = to_deploys(connection, project_id, rows)
-    stored = find_verdicts(connection, project_id, [deploy.id]).get(deploy.id)
+    found = [
+        find_live_at(connection, project_id, service, env, _NO_END)
+        for service, its_env in find_lanes(connection, project_id)
+        if its_env == env
+    ]
+    deploys = sorted(filter(None, found), key=lambda one: (one.deployed_at, one.id), reverse=True)
+    if not deploys:
+        return BadgeContent(env, None, None, None, None, None)
+    verdicts = find_verdicts(connection, project_id, [deploy.id for deploy in deploys])
+    deploy = next((one for one in deploys if _has_regressed(verdicts.get(one.id))), deploys[0])
+    stored = verdicts.get(deploy.id)
     state, verdict = (stored.state, stored.verdict) if stored else (None, None)
-    return BadgeContent(env, deploy.name, deploy.deployed_at, state, verdict)
+    if state == "pending":
+        verdict = None
+    return BadgeContent(env, deploy.service, deploy.name, deploy.deployed_at, state, verdict)
+
+
+def _has_regressed(found: StoredVerdict | None) -> bool:
+    return found is not None and found.verdict == "regressed" and not found.is_dismissed

@@ -66,13 +66,21 @@ APPLICATION_ID = 0x6D61706D  # "mapm": lets `file` and us tell the database from
 LOCK_WAIT_SECONDS = 10.0
 
 
-def open_connection(path: Path, *, create: bool = False) -> Connection:
-    """A connection in autocommit mode. Unavailable names the absolute path when it cannot be."""
+def require_regular(path: Path) -> None:
+    """Unavailable for what can be no database: a directory, a device, a pipe."""
     where = path.absolute()
     if where.is_dir():
         raise Unavailable(
             f"{where} is a directory; name a file in it, such as {where / 'miniapm.db'}."
         )
+    if where.exists() and not where.is_file():
+        raise Unavailable(f"{where} is no regular file, so it can be no database; name another.")
+
+
+def open_connection(path: Path, *, create: bool = False) -> Connection:
+    """A connection in autocommit mode. Unavailable names the absolute path when it cannot be."""
+    require_regular(path)
+    where = path.absolute()
     if not create and not where.is_file():
         raise Unavailable(
             f"There is no database at {where}. `miniapm serve` creates one; "
@@ -151,8 +159,10 @@ def identify_file(path: Path) -> tuple[int, int] | None:
 def file_lock(path: Path, wait_seconds: float, name: str = "lock") -> Iterator[bool]:
     """Tries for the lock `<path>-<name>` beside the database; yields whether it was had.
 
-    The kernel releases it when the process ends, however it ends.
+    The kernel releases it when the process ends, however it ends. Unavailable beside what can be no
+    database: it makes nothing there.
     """
+    require_regular(path)
     where = f"{path.resolve()}-{name}"
     try:
         # in a directory that others may write to, a link could lead anywhere

@@ -10,11 +10,13 @@ from miniapm.domain.deploys.values import SAME_DEPLOY_WITHIN, Deploy
 from miniapm.domain.durations import format_duration
 from miniapm.domain.ids import parse_id
 from miniapm.storage.connection import Connection
+from miniapm.storage.delivery.report import find_outcome
 from miniapm.storage.deploys.rows import COLUMNS, to_deploys
 from miniapm.storage.doctor import Finding, tell_span
 from miniapm.storage.doctor_deploy_graphs import examine_telemetry_of, examine_verdict
 from miniapm.storage.doctor_deploy_missing import examine_missing
-from miniapm.storage.doctor_deploy_numbers import examine_commits, find_outcome, tell_outcome
+from miniapm.storage.doctor_deploy_numbers import examine_commits, tell_outcome
+from miniapm.storage.prefixes import end_of
 from miniapm.storage.projects import Project
 
 _MOST = 5
@@ -73,7 +75,7 @@ def _find_named(connection: Connection, project_id: int, name: str) -> list[Depl
             "project_id": project_id,
             "id": parse_id(name) or 0,
             "name": name,
-            "past": name + "\U0010ffff",
+            "past": end_of(name),
             "is_long": int(len(name) >= _LEAST_NAME),
         },
     ).fetchall()
@@ -91,7 +93,7 @@ def examine_deploy(connection: Connection, deploy: Deploy, terms: Terms, now: in
     counts = not reasons
     reasons += _examine_times(deploy, about)
     reasons += _examine_twins(connection, deploy, about)
-    if deploy.status == "succeeded" and deploy.hidden_at is None and not deploy.is_left_out:
+    if deploy.is_live:
         outcome = find_outcome(connection, deploy, terms.rules)
         if outcome is not None:
             counts = counts and outcome.counts

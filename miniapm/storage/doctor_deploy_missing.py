@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from miniapm.clock import to_rfc3339
 from miniapm.storage.connection import Connection, scalar
 from miniapm.storage.doctor import Finding
+from miniapm.storage.prefixes import end_of
 from miniapm.storage.projects import Project
 from miniapm.storage.refusals import KEPT_PER_PROJECT, UNKNOWN_PROJECT, find_refusals
 
@@ -61,7 +62,7 @@ def _find_elsewhere(connection: Connection, project: Project, name: str) -> Iter
         order by p.slug limit 1""",
         project_id=project.id,
         name=name,
-        past=name + "\U0010ffff",
+        past=end_of(name),
     )
     if slug is not None:
         yield Finding(
@@ -78,7 +79,7 @@ def _find_brought(connection: Connection, project: Project, name: str) -> Iterat
         join deploys d on d.project_id = c.project_id and d.id = c.deploy_id
         where c.project_id = :project_id and c.sha >= :name and c.sha < :past
         order by d.deployed_at limit 1""",
-        {"project_id": project.id, "name": name, "past": name + "\U0010ffff"},
+        {"project_id": project.id, "name": name, "past": end_of(name)},
     ).fetchone()
     if row is not None:
         yield Finding(
@@ -96,7 +97,7 @@ def _find_seen(connection: Connection, project: Project, name: str) -> Iterator[
         where project_id = :project_id and (version = :name
             or (revision >= :name and revision < :past))
         order by first_seen_at limit 1""",
-        {"project_id": project.id, "name": name, "past": name + "\U0010ffff"},
+        {"project_id": project.id, "name": name, "past": end_of(name)},
     ).fetchone()
     if row is not None:
         service, env, first_seen_at, deploy_id = row

@@ -4,32 +4,13 @@ commits."""
 from collections.abc import Iterator
 
 from miniapm.clock import to_rfc3339
-from miniapm.domain.delivery.rules import DeliveryRules
-from miniapm.domain.delivery.values import Failure, Outcome
+from miniapm.domain.delivery.values import Outcome
+from miniapm.domain.delivery.words import tell_failure
 from miniapm.domain.deploys.values import Deploy
 from miniapm.storage.connection import Connection
-from miniapm.storage.delivery.lanes import Lane
-from miniapm.storage.delivery.live import tell_lane
-from miniapm.storage.delivery.marks import find_marks
 from miniapm.storage.deploys.rows import find_commits
 from miniapm.storage.deploys.surroundings import find_previous_live
 from miniapm.storage.doctor import Finding
-
-_REASONS = {
-    "overruled": "a person said so",
-    "rollback": "deploy {by} rolled it back",
-    "revert": "deploy {by} reverts what it brought",
-    "fix": "deploy {by} that followed is tagged as its fix",
-    "regressed": "its verdict is regressed, and nobody dismissed it",
-}
-
-
-def find_outcome(connection: Connection, deploy: Deploy, rules: DeliveryRules) -> Outcome | None:
-    """What a live deploy was in its lane, and what became of it."""
-    lane = Lane(deploy.project_id, deploy.service, deploy.env)
-    marks = find_marks(connection, deploy.project_id, rules)
-    outcomes = tell_lane(connection, lane, deploy.deployed_at, marks)
-    return next((one for one in outcomes if one.deploy.id == deploy.id), None)
 
 
 def tell_outcome(
@@ -51,21 +32,17 @@ def tell_outcome(
             about,
             "It is a rollback: it counts as a deployment and as rework, and brings no commits.",
         )
-    if outcome.failure is not None:
+    failure = outcome.failure
+    if failure is not None:
+        names = {} if failure.by_id is None else {failure.by_id: f"deploy {failure.by_id}"}
         yield Finding(
             "ok",
             about,
-            f"It counts as failed: {_tell_failure(outcome.failure)}.",
+            f"It counts as failed: {tell_failure(failure, names)}.",
             f"`miniapm deploys edit {deploy.id} --ok` overrules that.",
         )
     elif deploy.overruled == "ok":
         yield Finding("ok", about, "A person said that it did not fail: that ends the question.")
-
-
-def _tell_failure(failure: Failure) -> str:
-    if failure.reason == "tag":
-        return f"it carries the tag {failure.word}"
-    return _REASONS[failure.reason].format(by=failure.by_id)
 
 
 def examine_commits(

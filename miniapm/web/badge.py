@@ -1,4 +1,5 @@
-"""`/badge/<unguessable>.svg` and `.json`: the last deploy of an environment and its verdict.
+"""`/badge/<unguessable>.svg` and `.json`: the last deploy of an environment and its verdict, with
+several services of one that regressed.
 
 Public to whoever has the address, so it says nothing but that. The picture has one size, and what
 senders wrote is cut to it and escaped.
@@ -19,8 +20,8 @@ from miniapm.storage.badges import BadgeContent, find_badge_content
 from miniapm.web.auth import Caller
 
 _CACHE_SECONDS = 60
-_LEFT, _RIGHT, _HEIGHT = 100, 200, 20
-_LONGEST_LABEL, _LONGEST_NAME = 13, 14
+_LEFT, _RIGHT, _HEIGHT = 100, 300, 20
+_LONGEST_LABEL, _LONGEST_NAME = 13, 12
 # white text reads on each at 4.5:1 or more; blue and orange are told apart by everybody
 _COLOURS = {"regressed": "#a33c00", "improved": "#0b5394", "unchanged": "#4a5560"}
 _NEUTRAL = "#666666"
@@ -62,10 +63,10 @@ def tell_badge(content: BadgeContent) -> str:
 
 
 def draw_badge(content: BadgeContent) -> bytes:
-    """300 by 20 pixels, whatever stands in it."""
+    """400 by 20 pixels, whatever stands in it."""
     label = _fit(content.env, _LONGEST_LABEL)
-    name = _fit(content.name, _LONGEST_NAME) if content.name is not None else ""
-    words = f"{name} {tell_badge(content)}".strip()
+    named = [_fit(one, _LONGEST_NAME) for one in (content.service, content.name) if one]
+    words = " ".join([*named, tell_badge(content)])
     verdict = _shown_verdict(content)
     colour, mark = _COLOURS.get(verdict, _NEUTRAL), _MARKS.get(verdict, _NO_MARK)
     width, middle = _LEFT + _RIGHT, _HEIGHT // 2
@@ -92,16 +93,16 @@ def _shown_verdict(content: BadgeContent) -> str:
 
 def _encode(content: BadgeContent) -> bytes:
     """`label`, `message` and `color` as shields.io reads them, and what they are made from."""
-    words = tell_badge(content)
-    name = content.name
+    named = [one for one in (content.service, content.name) if one]
     return msgspec.json.encode(
         {
             "schemaVersion": 1,
             "label": content.env,
-            "message": words if name is None else f"{name} {words}",
+            "message": " ".join([*named, tell_badge(content)]),
             "color": _COLOURS.get(_shown_verdict(content), _NEUTRAL),
             "env": content.env,
-            "version": name,
+            "service": content.service,
+            "version": content.name,
             "deployed_at": to_rfc3339(content.deployed_at) if content.deployed_at else None,
             "state": content.state,
             "verdict": content.verdict,

@@ -17,6 +17,7 @@ from miniapm.web.api import delivery as api_delivery
 from miniapm.web.api import deploys as api_deploys
 from miniapm.web.api import doctor as api_doctor
 from miniapm.web.api import endpoints as api_endpoints
+from miniapm.web.api import environments as api_environments
 from miniapm.web.api import errors as api_errors
 from miniapm.web.api import impact as api_impact
 from miniapm.web.api import key as api_key
@@ -73,7 +74,7 @@ OPERATIONS: Mapping[Callable[..., Any], Operation] = {
     ),
     api_delivery.show_delivery: Operation({200: DeliveryBody}, query=StretchQuery),
     api_delivery.list_behind: Operation({200: CountedList}, query=BehindQuery),
-    api_delivery.list_environments: Operation({200: EnvironmentList}, query=EnvironmentQuery),
+    api_environments.list_environments: Operation({200: EnvironmentList}, query=EnvironmentQuery),
     api_deploys.list_deploys: Operation({200: DeployList}, query=DeployQuery),
     api_deploys.show_deploy: Operation({200: DeployWithCommitsBody}),
     api_deploys.patch_deploy: Operation({200: DeployWithCommitsBody}, body=DEPLOY_PATCH),

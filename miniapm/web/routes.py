@@ -18,6 +18,7 @@ from miniapm.web.api import delivery as api_delivery
 from miniapm.web.api import deploys as api_deploys
 from miniapm.web.api import doctor as api_doctor
 from miniapm.web.api import endpoints as api_endpoints
+from miniapm.web.api import environments as api_environments
 from miniapm.web.api import errors as api_errors
 from miniapm.web.api import impact as api_impact
 from miniapm.web.api import key as api_key
@@ -135,7 +136,7 @@ ROUTES = (
     Route("GET", "/api/v1/traces/{trace_id}", api_traces.show_trace, READ_TELEMETRY),
     Route("GET", "/api/v1/delivery", api_delivery.show_delivery, READ_DEPLOYS),
     Route("GET", "/api/v1/delivery/deploys", api_delivery.list_behind, READ_DEPLOYS),
-    Route("GET", "/api/v1/environments", api_delivery.list_environments, READ_DEPLOYS),
+    Route("GET", "/api/v1/environments", api_environments.list_environments, READ_DEPLOYS),
     Route("GET", "/health", get_health, PUBLIC),
     Route("GET", "/readyz", get_readiness, PUBLIC),
     Route("GET", "/", projects.get_home, VIEWER),

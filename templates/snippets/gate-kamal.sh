@@ -5,7 +5,8 @@ check() {
 }
 code=0
 check || code=$?
-[ "$code" -eq 1 ] || exit 0
+[ "$code" -ne 0 ] || exit 0
+[ "$code" -eq 1 ] || { echo "miniapm: NOT CHECKED (exit $code)" >&2; exit 0; }
 previous=$(check --wait 0 --json |
   sed -n 's/^  "previous_version": "\([0-9A-Za-z][0-9A-Za-z_.-]*\)",*$/\1/p')
 [ -z "$previous" ] || kamal rollback ${KAMAL_DESTINATION:+-d "$KAMAL_DESTINATION"} "$previous"

@@ -5,3 +5,4 @@ if [ "$code" -eq 1 ]; then
   ./rollback  # whatever brings the version before it back
   exit 1
 fi
+[ "$code" -eq 0 ] || echo "miniapm: NOT CHECKED (exit $code)" >&2

@@ -1,6 +1,7 @@
 """`miniapm check` as pipelines run it: with an environment and a server."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ SHA = "0123456789abcdef0123456789abcdef01234567"
 DEPLOYS = "/api/v1/deploys"
 IMPACT = f"{DEPLOYS}/42/impact"
 OWN_KEY = "/api/v1/key"
+CHECKOUT = str(Path(__file__).resolve().parents[2])
 
 
 def a_deploy(**fields: Any) -> dict[str, Any]:
@@ -408,7 +410,36 @@ def test_a_commit(gate: Gate) -> None:
     gate.answer(DEPLOYS, a_list(*found))
     assert gate("--sha", SHA, "--env", "production").code == 1
     asked = {"env": "production", "q": SHA[:7], "limit": "50"}
-    assert gate.questions(DEPLOYS) == [asked]
+    assert gate.questions(DEPLOYS) == [asked, {**asked, "hidden": "1"}]
+
+
+HIDDEN = "2026-01-01T00:00:00Z"
+
+
+def test_a_commit_that_is_hidden(gate: Gate) -> None:
+    gate.answer(DEPLOYS, a_list(), a_list(a_deploy(hidden_at=HIDDEN)))
+    done = gate("--sha", SHA, "--wait", "1h")
+    assert (done.code, done.out) == (3, "")
+    assert done.err == (
+        f"miniapm: The deploy of {SHA} is hidden: only one that is live has a verdict.\n"
+    )
+
+
+def test_a_commit_that_is_hidden_and_live_again(gate: Gate) -> None:
+    gate.answer(IMPACT, an_impact(verdict="regressed"))
+    gate.answer(DEPLOYS, a_list(a_deploy()), a_list(a_deploy(id="43", hidden_at=HIDDEN)))
+    assert gate("--sha", SHA).code == 1
+
+
+def test_a_hidden_deploy_does_not_make_another_the_one_that_is_meant(gate: Gate) -> None:
+    gate.answer(
+        DEPLOYS,
+        a_list(a_deploy(id="43", service="blog")),
+        a_list(a_deploy(service="web", hidden_at=HIDDEN)),
+    )
+    done = gate("--sha", SHA)
+    assert done.code == 2
+    assert "(blog in production, web in production, hidden): give --service." in done.err
 
 
 def test_a_commit_that_is_no_hash(gate: Gate) -> None:
@@ -421,7 +452,8 @@ def test_a_commit_that_is_no_hash(gate: Gate) -> None:
 def test_a_commit_that_is_not_recorded_yet(gate: Gate) -> None:
     gate.answer(IMPACT, an_impact(verdict="regressed"))
     running = a_deploy(status="started")
-    gate.answer(DEPLOYS, a_list(), a_list(running), a_list(a_deploy()))
+    nothing = a_list()
+    gate.answer(DEPLOYS, nothing, nothing, a_list(running), nothing, a_list(a_deploy()), nothing)
     done = gate("--sha", SHA)
     assert done.code == 1
     assert done.err.splitlines() == [
@@ -435,6 +467,8 @@ def test_a_commit_that_never_comes(gate: Gate) -> None:
     done = gate("--sha", SHA, "--wait", "1s")
     assert (done.code, done.out) == (3, "")
     assert f"The deploy of {SHA} is not recorded yet; see that its hook reports it." in done.err
+    done = gate("--sha", SHA, "--wait", "0")
+    assert (done.code, done.err.count("\n"), "waiting" in done.err) == (3, 1, False)
 
 
 def test_an_id_of_miniapm(gate: Gate) -> None:
@@ -458,7 +492,7 @@ def test_an_id_that_nobody_knows(gate: Gate) -> None:
     gate.answer(f"{DEPLOYS}/7", NOT_THERE)
     done = gate("--id", "7")
     assert (done.code, done.out) == (3, "")
-    assert "There is no deploy 7" in done.err
+    assert "There is no deploy 7; the address of a deploy's page ends in its id." in done.err
 
 
 @pytest.mark.parametrize(
@@ -502,6 +536,41 @@ def test_wrong_flags(gate: Gate, arguments: tuple[str, ...]) -> None:
     done = gate(*arguments)
     assert (done.code, done.out) == (2, "")
     assert gate.server.received == []
+
+
+def test_a_time_without_a_unit(gate: Gate) -> None:
+    assert "has no unit: give 5m for minutes, 5s for seconds" in gate("--wait", "5").err
+    assert "such as 5m or 90s, or 0" in gate("--wait", "soon").err
+
+
+@pytest.mark.parametrize("verdict", ["regressed", "unchanged"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "($CHECK; echo $? >code) | true",
+        "($CHECK --json; echo $? >code) | true",
+        "($CHECK; echo $? >code) 2>&1 | true",
+        "$CHECK >&-; echo $? >code",
+        "$CHECK --json >&- 2>&-; echo $? >code",
+    ],
+)
+def test_nobody_reads_what_it_prints(gate: Gate, line: str, verdict: str) -> None:
+    gate.answer(
+        IMPACT,
+        an_impact("pending", "not_enough_data"),
+        an_impact(verdict=verdict, reasons=["x" * 99_000]),
+    )
+    line = line.replace("$CHECK", f"'{sys.executable}' -m miniapm check")
+    settings = {"MINIAPM_URL": gate.server.url, "MINIAPM_API_KEY": KEY, "PYTHONPATH": CHECKOUT}
+    done = subprocess.run(
+        ["sh", "-c", line],
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "Traceback" not in done.stderr
+    assert Path("code").read_text() == f"{int(verdict == 'regressed')}\n"
 
 
 def test_one_line_on_a_terminal(gate: Gate, tmp_path: Path, monkeypatch: Any) -> None:

@@ -102,7 +102,7 @@ def test_no_request_is_counted_twice(home: Path) -> None:
 def test_the_slow_deploy_regressed_and_was_rolled_back(home: Path) -> None:
     slow = verdict_of(home, "v2.30.0")
     assert slow["verdict"] == "regressed"
-    assert re.search(r"made GET /search \d\d% slower", slow["sentence"])
+    assert re.search(r"made GET /search \d\d\s?% slower", slow["sentence"])
     [back] = rows(
         home,
         """select d.version, d.deployed_at, i.verdict from deploys d

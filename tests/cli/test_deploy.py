@@ -212,7 +212,7 @@ def test_secrets_of_the_environment_stay_there(
 ) -> None:
     repository.commit("one")
     run("--json", KAMAL_REGISTRY_PASSWORD=SECRET, GITHUB_TOKEN=SECRET, CI_JOB_TOKEN=SECRET)
-    assert len(server.received) == 2
+    assert len(server.received) == 3
     assert SECRET.encode() not in server.everything()
     assert KEY.encode() not in b"".join(one.body for one in server.received)
 
@@ -273,7 +273,7 @@ def test_a_backfill_asks_for_what_was_live_then(
 ) -> None:
     repository.commit("one")
     run("--timestamp", "2024-01-15T14:30:00Z")
-    assert server.gets[0].path.endswith("&until=2024-01-15T14%3A30%3A00Z")
+    assert server.gets[-1].path.endswith("&until=2024-01-15T14%3A30%3A00Z")
 
 
 def assert_head_alone(
@@ -495,8 +495,29 @@ def test_a_server_that_does_not_tell_the_previous_deploy(
     run: Run, server: RecordingServer, repository: GitRepository, reply: Reply, note: str
 ) -> None:
     head = repository.commit("one")
-    server.replies = [reply]
+    server.replies_to["/api/v1/deploys"] = [reply]
     assert_head_alone(run, server, head, note)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env"), [((), "production"), (("--env", "staging"), "staging")]
+)
+def test_the_key_says_where_the_previous_deploy_was(
+    run: Run,
+    server: RecordingServer,
+    repository: GitRepository,
+    arguments: tuple[str, ...],
+    env: str,
+) -> None:
+    first, second = repository.commit("one"), repository.commit("two")
+    place = {"name": "ci", "env": "production", "service": "shop"}
+    server.replies_to["/api/v1/key"] = [Reply.json(200, place)]
+    server.listing = [listed(first, env)]
+    assert run(*arguments).stderr == ""
+    assert shas(server) == [second]
+    assert server.gets[-1].path == (
+        f"/api/v1/deploys?env={env}&service=shop&status=succeeded&limit=10"
+    )
 
 
 def test_a_sha_that_the_repository_does_not_know(

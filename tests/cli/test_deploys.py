@@ -5,16 +5,19 @@ from typing import Any
 
 import pytest
 
+from miniapm import clock
 from miniapm.clock import MINUTE
 from miniapm.domain.deploys.values import Commit
 from miniapm.storage.deploys.find import get_deploy
 from miniapm.storage.deploys.rows import insert_commits, insert_row
+from miniapm.storage.impact.verdicts import Judged, store_verdict
 from miniapm.storage.once import write_once
 from miniapm.storage.projects import Project, insert_project
 from tests.cli.conftest import Command
 from tests.cli.terminal import run_in_terminal
 from tests.conftest import Server
 from tests.factories import START, make_deploy
+from tests.impacts import make_endpoint, make_impact
 
 
 @pytest.fixture
@@ -95,6 +98,24 @@ def test_list_prints_what_the_api_answers(shop: Command) -> None:
     heading, first, second = shop("deploys", "list").out.splitlines()
     assert heading.split()[:3] == ["ID", "TIME", "ENV"]
     assert (first.split()[0], second.split()[0]) == ("12", "11")
+
+
+def test_verdicts_are_told_in_the_words_of_the_pages(shop: Command) -> None:
+    young = make_deploy(id=31, version="v9", deployed_at=clock.now())
+    old = make_deploy(id=11)
+    impact = make_impact(old, endpoints=(make_endpoint(verdict="not_enough_data"),))
+
+    def insert(connection: Any) -> None:
+        insert_row(connection, young)
+        store_verdict(connection, 1, Judged(impact, START, 0, START, None, None), 1)
+
+    write_once(shop.home / "miniapm.db", insert)
+    heading, *lines = shop("deploys", "list").out.splitlines()
+    at = heading.index("VERDICT")
+    told = {line.split()[0]: line[at : heading.index("VERSION")].strip() for line in lines}
+    assert told == {"31": "not judged yet", "12": "-", "11": "not enough data"}
+    rows = json.loads(shop("deploys", "list", "--json").out)
+    assert [row["verdict"] for row in rows] == [None, None, "not_enough_data"]
 
 
 def test_a_terminal_gets_lines_of_its_width(shop: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -214,6 +214,25 @@ def test_a_command_imports_only_what_it_needs(
     assert set(unwanted) & set(done.stdout.split()) == set()
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("keys", "list"), ("serve", "--port", "0"), ("demo",), ("restore", "source.db", "--yes")],
+)
+def test_what_is_no_regular_file_is_no_database(
+    command: Command, make_database: Callable[[Path], None], arguments: tuple[str, ...]
+) -> None:
+    make_database(command.home / "source.db")
+    os.mkfifo(command.home / "pipe")
+    before = sorted(command.home.iterdir())
+    done = command(*arguments, "--db", "pipe")
+    assert (done.code, done.out) == (3, "")
+    assert done.err == (
+        f"miniapm: {command.home}/pipe is no regular file, so it can be no database; "
+        "name another.\n"
+    )
+    assert sorted(command.home.iterdir()) == before
+
+
 @pytest.mark.parametrize("arguments", [("keys", "list"), ("serve", "--port", "0")])
 def test_a_directory_is_no_database(command: Command, arguments: tuple[str, ...]) -> None:
     done = command(*arguments, "--db", str(command.home))

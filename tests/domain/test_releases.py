@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from miniapm.clock import DAY, HOUR
+from miniapm.domain.deploys.commits import is_sha
 from miniapm.domain.deploys.lifecycle import fold
 from miniapm.domain.releases import (
     SeenRelease,
@@ -14,7 +15,6 @@ from miniapm.domain.releases import (
     find_observed,
     is_named,
     is_same,
-    is_sha,
     label_deploy,
     label_release,
     may_be_part_of,

@@ -195,6 +195,24 @@ def test_on_a_phone_every_page_is_in_the_menu(
 
 
 @pytest.mark.slow
+def test_the_bar_has_room_at_every_width(served: Served, browser: Browser) -> None:
+    context = browser.new_context()
+    try:
+        page = context.new_page()
+        sign_in_first(page, served)
+        page.goto(f"{served.address}/p/default/settings")
+        for width in (320, 390, 721, 860, 861, 900, 1000, 1061, 1280):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert no_sideways_scroll(page), width
+            assert page.evaluate("document.querySelector('.bar').offsetHeight") < 56, width
+            menu = page.locator(".bar .menu summary")
+            shown = menu if menu.is_visible() else page.get_by_role("button", name="Sign out")
+            expect(shown).to_be_in_viewport(ratio=1)
+    finally:
+        context.close()
+
+
+@pytest.mark.slow
 def test_times_are_in_the_browsers_zone(served: Served, page: Page) -> None:
     sign_in_first(page, served)
     expect(page.locator("html")).to_have_attribute("data-zone", "Europe/Berlin")

@@ -13,6 +13,7 @@ import pytest
 
 from miniapm.clock import DAY
 from miniapm.domain.deploys.values import Deploy
+from miniapm.domain.keys import DEPLOYS_WRITE
 from miniapm.storage.deploys.find import get_deploy
 from miniapm.storage.projects import get_project
 from miniapm.web.snippets import Snippet, list_gate_snippets, list_snippets
@@ -215,6 +216,8 @@ def test_a_gate_that_cannot_answer_rolls_nothing_back(
     path = f"{machine.home / 'bin'}:/usr/bin:/bin"
     missing = machine.run("/bin/bash", "-e", "-s", stdin=script, **environ | {"PATH": path})
     assert "miniapm: command not found" in missing.stderr
+    for one, code in ((refused, 2), (unreachable, 3), (missing, 127)):
+        assert f"miniapm: NOT CHECKED (exit {code})" in one.stdout + one.stderr
 
     assert [one.returncode for one in (refused, unreachable, missing)] == [0, 0, 0]
     assert machine.notes() == []
@@ -228,7 +231,8 @@ def test_a_gate_that_cannot_be_installed_stops_nothing(
     for name in ("pip", "pipx"):
         machine.install(name, "#!/bin/sh\nexit 1\n")
     done = run_recipe(server, machine, "bash", slug)
-    assert (done.returncode, done.stdout) == (0, "")
+    assert done.returncode == 0
+    assert "miniapm: NOT CHECKED (exit 127)" in done.stdout + done.stderr
     assert machine.notes() == []
 
 
@@ -299,13 +303,78 @@ def test_curl_alone(
 def test_curl_alone_without_an_answer(server: Server, machine: Machine, program: Program) -> None:
     program("curl")
     script = recipe(server, machine, "gate-curl")
+    late = "miniapm: NOT CHECKED: no verdict in time\n"
     asked = machine.run("sh", "-s", SHA, "production", "0", stdin=script)
-    assert (asked.returncode, asked.stdout) == (0, "miniapm: no verdict in time\n")
+    assert (asked.returncode, asked.stdout, asked.stderr) == (0, "", late)
     away = machine.run("sh", "-s", SHA, "x", "0", stdin=script, MINIAPM_URL=closed_port_url())
-    assert (away.returncode, away.stdout) == (0, "miniapm: no verdict in time\n")
+    assert (away.returncode, away.stdout) == (0, "")
+    assert away.stderr.endswith(late)
     record(server, machine, SHA, 20)
     pending = machine.run("sh", "-s", SHA, "production", "0", stdin=script)
-    assert (pending.returncode, pending.stdout) == (0, "miniapm: no verdict in time\n")
+    assert (pending.returncode, pending.stdout, pending.stderr) == (0, "", late)
+
+
+def test_curl_alone_ends_at_once_where_the_key_is_refused(
+    server: Server, machine: Machine, program: Program
+) -> None:
+    program("curl")
+    record_judged(server, machine, "regressed")
+    script = recipe(server, machine, "gate-curl")
+    done = machine.run("sh", "-s", SHA, stdin=script, MINIAPM_API_KEY="proj_x")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.startswith("miniapm: NOT CHECKED: 401 ")
+    assert "Nobody knows this key" in done.stderr
+
+
+def record_two_services(server: Server, machine: Machine) -> None:
+    """Of the same commit, the newer one fine and the older one regressed."""
+    shop = record(server, machine, SHA, 20, service="shop", title="v2 {of} it")
+    add_verdict(server, shop)
+    blog = record(server, machine, SHA, 19, service="blog", title=f'"service":"shop" {SHA}')
+    add_verdict(server, blog, endpoints=(make_endpoint(verdict="unchanged"),))
+
+
+@pytest.mark.parametrize(("service", "code"), [("shop", 1), ("blog", 0)])
+def test_curl_alone_asks_for_the_service_of_the_key(
+    server: Server, machine: Machine, program: Program, service: str, code: int
+) -> None:
+    program("curl")
+    record_two_services(server, machine)
+    script = recipe(server, machine, "gate-curl")
+    key = server.make_key(DEPLOYS_WRITE, env="production", service=service)
+    for by in (
+        machine.run("sh", "-s", SHA, stdin=script, MINIAPM_API_KEY=key),
+        machine.run("sh", "-s", SHA, "production", "60", service, stdin=script),
+        machine.run("miniapm", "check", "--sha", SHA, MINIAPM_API_KEY=key),
+    ):
+        assert by.returncode == code, by.stdout + by.stderr
+    unsaid = machine.run("sh", "-s", SHA, stdin=script)
+    assert (unsaid.returncode, unsaid.stdout) == (0, "")
+    assert "NOT CHECKED: several services have deployed this commit" in unsaid.stderr
+
+
+def test_curl_alone_passes_over_deploys_that_only_speak_of_the_commit(
+    server: Server, machine: Machine, program: Program
+) -> None:
+    program("curl")
+    record_judged(server, machine, "regressed")
+    revert = record(server, machine, OLD, 19, title=f"Revert {SHA}")
+    add_verdict(server, revert, endpoints=(make_endpoint(verdict="unchanged"),))
+    done = machine.run("sh", "-s", SHA, stdin=recipe(server, machine, "gate-curl"))
+    assert done.returncode == 1, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("slug", [*CI, "gate-kamal"])
+def test_which_service_is_meant_is_not_guessed_in_silence(
+    server: Server, machine: Machine, slug: str
+) -> None:
+    sha = make_checkout(machine) if slug == "gate-shell" else SHA
+    for service in ("shop", "blog"):
+        add_verdict(server, record(server, machine, sha, 20, service=service))
+    done = run_recipe(server, machine, "bash", slug, KAMAL_VERSION=sha)
+    assert (done.returncode, machine.notes()) == (0, [])
+    assert "give --service" in done.stderr
+    assert "miniapm: NOT CHECKED (exit 2)" in done.stdout + done.stderr
 
 
 GUESSED = make_endpoint(is_learning=True)

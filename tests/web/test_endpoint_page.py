@@ -175,6 +175,18 @@ def test_slow_and_failed_calls_lead_to_their_traces(server: Server) -> None:
     ]
 
 
+def test_where_several_environments_call_it_each_call_says_which(server: Server) -> None:
+    calls = [make_entry(started_at=START - 2, env="staging", failed=True)]
+    add_entries(server, [*calls, make_entry(started_at=START - 1, failed=True)])
+    browser = server.sign_in()
+    for place in ("slow", "failed"):
+        found = rows(show(browser), f"section[aria-labelledby={place}]")
+        assert sorted(row[4] for row in found) == ["production", "staging"]
+        # those of one environment need not say so
+        chosen = rows(show(browser, "?env=staging"), f"section[aria-labelledby={place}]")
+        assert [len(row) for row in chosen] == [4]
+
+
 def test_filters_narrow_and_survive(server: Server) -> None:
     add_entries(
         server,
@@ -221,8 +233,9 @@ def test_instants_are_told_in_the_viewers_zone(server: Server) -> None:
         page = show(browser)
         [time] = page.select("figure#chart-requests tbody time")
         assert (time["datetime"], time.text) == (to_rfc3339(TEN - HOUR), clock)
-        for place in ("table.versions", "section[aria-labelledby=slow]"):
-            assert page.one(f"{place} tbody time").text == f"9 October 2025, {clock}:00"
+        assert page.one("table.versions tbody time").text == f"9 October 2025, {clock}:00"
+        slow = page.one("section[aria-labelledby=slow] tbody time")
+        assert slow.text == f"9 Oct, {clock}:00"
         assert [t.text for t in page.select("p.facts time")] == [f"9 Oct, {clock}"] * 2
 
 

@@ -1,5 +1,6 @@
 """The verdict on the deploy page: the sentence, the evidence, and what people say of it."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,9 @@ import httpx2
 import pytest
 from msgspec.structs import replace
 
-from miniapm.clock import DAY, MINUTE, to_rfc3339
+from miniapm.clock import DAY, HOUR, MINUTE, SECOND, to_rfc3339
 from miniapm.domain.deploys.values import Deploy
-from miniapm.domain.impact.values import Confounder, EndpointImpact
+from miniapm.domain.impact.values import Confounder, EndpointImpact, Window
 from tests import factories
 from tests.conftest import FakeClock, Server, start_server
 from tests.factories import START
@@ -61,8 +62,8 @@ def test_the_sentence_comes_first_with_its_mark_state_and_reasons(server: Server
     assert judged.one("b.verdict.regressed").text == "regressed"
     assert [one.text for one in judged.select("ul.reasons li")] == list(impact.reasons)
     state = judged.one("p.state")
-    assert state.text.startswith("Final, after the 60-minute look; judged ")
-    assert state.one("time")["datetime"] == to_rfc3339(impact.computed_at)
+    assert state.text.startswith("Final, after the 60-minute look; reached ")
+    assert [one["datetime"] for one in state.select("time")] == [to_rfc3339(impact.computed_at)]
     # before anything else of the page but its name
     headings = [e.text for e in page.one("main").walk() if e.tag in ("h1", "h2")]
     assert headings[:2] == ["v2", f"regressed {impact.sentence}"]
@@ -94,6 +95,62 @@ def test_without_a_change_all_of_the_service_is_drawn(server: Server) -> None:
     add_verdict(server, deploy, endpoints=three_endpoints()[1:])
     overlay = show(server.sign_in(), deploy).one("figure.overlay")
     assert overlay.one("figcaption").text == "All endpoints"
+
+
+def test_the_line_after_ends_where_the_next_deploy_took_over(server: Server) -> None:
+    deploy = old_deploy(server)
+    add_verdict(server, deploy, minutes=30, next_at=OLD - OLD % MINUTE + 39 * MINUTE + 5)
+    section = show(server.sign_in(), deploy).one("section.overlays")
+    keys = section.one("p.keys").text
+    assert "end of what was judged, minute 33" in keys
+    assert "minute 39: the next deploy took over, the line ends" in keys
+    panel = section.select("div.panel")[0]
+    assert (panel.one("path.end")["d"], panel.one("path.next")["d"]) == ("M33 0v104", "M39 0v104")
+    assert panel.one("rect")["width"] == "3"
+    xs = [
+        int(point.split()[0]) for point in re.findall(r"[ML](\d+ )", panel.one("path.after")["d"])
+    ]
+    assert max(xs) == 38
+    rows = section.select("table.minutes tbody tr")
+    after = [row.select("td")[1].text for row in rows]
+    assert (after[38][-3:], after[39]) == (" ms", "")
+
+
+def test_what_was_judged_to_the_end_of_the_drawing_needs_no_mark(server: Server) -> None:
+    deploy = old_deploy(server)
+    add_verdict(server, deploy)
+    section = show(server.sign_in(), deploy).one("section.overlays")
+    assert section.select("path.end") == section.select("path.next") == []
+    assert "minute" not in section.one("p.keys").text
+
+
+def test_windows_that_begin_with_the_first_telemetry_say_so(server: Server) -> None:
+    deploy = old_deploy(server)
+    seen = OLD + 3 * MINUTE + 20 * SECOND
+    start = seen + -seen % MINUTE + 2 * MINUTE
+    impact = make_impact(deploy, at=seen, after_since=start)
+    assert impact.look is not None
+    look = replace(impact.look, after=Window(start, start + HOUR))
+    add_verdict(server, deploy, replace(impact, look=look))
+    page = show(server.sign_in(), deploy)
+    [compared] = [e for e in page.select("p.hint") if e.text.startswith("Compared")]
+    assert "after 2 min of warm-up since its first telemetry, " in compared.text
+    before, after, first = (e["datetime"] for e in compared.select("time"))
+    assert [before, after, first] == [to_rfc3339(at) for at in (impact.before.until, start, seen)]
+    assert "its first telemetry, 3 min 20 s after the deploy" in page.one("p.keys").text
+    # the band of the warm-up ends where the time compared begins
+    drawn = seen - seen % MINUTE
+    assert page.select("div.panel rect")[0]["width"] == str((start - drawn) // MINUTE)
+
+
+def test_the_two_figures_of_the_replay_say_what_they_count(server: Server) -> None:
+    deploy = old_deploy(server)
+    add_verdict(server, deploy)
+    page = show(server.sign_in(), deploy)
+    assert "(p95 of this endpoint alone)" in page.one("ul.reasons li").text
+    [whole] = [e.text for e in page.select("p.hint") if "whole rule" in e.text]
+    assert whole.startswith("All endpoints and figures together: ")
+    assert "at 9 of 2,016 moments without a deploy (0.45 %)" in whole
 
 
 def test_an_old_verdict_without_minutes_is_told_as_it_was_kept(server: Server) -> None:
@@ -215,6 +272,47 @@ def test_what_it_went_through_is_told_with_times(server: Server) -> None:
     assert steps[1].one("span").text == after.sentence
 
 
+def test_judged_again_it_stands_since_it_was_reached(server: Server) -> None:
+    deploy = old_deploy(server)
+    add_verdict(server, deploy, state="provisional", minutes=10, computed_at=OLD + 12 * MINUTE)
+    first, again = OLD + 62 * MINUTE, OLD + 90 * MINUTE
+    add_verdict(server, deploy, computed_at=first)
+    add_verdict(server, deploy, computed_at=again)
+    page = show(server.sign_in(), deploy)
+    # the same words: nothing to tell of that
+    assert [e["datetime"] for e in page.select("p.state time")] == [to_rfc3339(first)]
+    worse = add_verdict(
+        server,
+        deploy,
+        computed_at=again,
+        endpoints=(make_endpoint(p50_us=9_000.0), *three_endpoints()[1:]),
+    )
+    page = show(server.sign_in(), deploy)
+    state = page.one("p.state")
+    assert ", judged again " in state.text
+    assert [e["datetime"] for e in state.select("time")] == [to_rfc3339(first), to_rfc3339(again)]
+    steps = page.select("ol.steps-taken li")
+    assert [step.one("time")["datetime"] for step in steps][-1] == to_rfc3339(first)
+    assert steps[-1].one("span").text == worse.sentence == page.one("h2.sentence span").text
+    # what was told at the time is kept
+    kept = server.rows("select sentence, changed_at from impact_changes order by id")
+    assert kept[-1]["changed_at"] == first
+    assert kept[-1]["sentence"] != worse.sentence
+
+
+def test_a_later_look_that_confirms_is_a_step_of_its_own(server: Server) -> None:
+    deploy = old_deploy(server)
+    for minutes in (10, 30, 30):
+        add_verdict(server, deploy, state="provisional", minutes=minutes)
+    steps = show(server.sign_in(), deploy).select("ol.steps-taken li b")
+    assert [step.text for step in steps] == [
+        "regressed, provisional (10 min)",
+        "regressed, confirmed (30 min)",
+    ]
+    looks = server.rows("select look from impact_changes order by id")
+    assert [row["look"] for row in looks] == [10, 30]
+
+
 @pytest.mark.parametrize(
     ("fields", "css", "word"),
     [
@@ -271,7 +369,11 @@ def test_a_member_dismisses_takes_back_and_confirms(server: Server) -> None:
     assert told.one("bdi").text == row["actor"]
     assert told.one("q").raw_text == "The provider\nwas slow"
     back = told.one("form")
-    assert member.post(back["action"]).status_code == 303
+    assert back.one("button")["name"] == "decision"
+    # a body without it takes nothing back
+    assert member.post(back["action"]).status_code == 400
+    assert len(server.rows("select * from impact_reviews")) == 1
+    assert member.post(back["action"], data={"decision": ""}).status_code == 303
     assert server.rows("select * from impact_reviews") == []
     assert member.post(form["action"], data={"decision": "confirm"}).status_code == 303
     assert show(member, deploy).one("div.said b").text == "Confirmed"

@@ -8,7 +8,6 @@ from miniapm.domain.deploys.values import Status
 Service = Literal["web", "worker"]
 SERVICES: tuple[Service, ...] = ("web", "worker")
 PRODUCTION, STAGING = "production", "staging"
-WEEK_DAYS = 7
 
 
 class Lane(NamedTuple):

@@ -7,14 +7,12 @@ import msgspec
 from msgspec import Meta
 
 from miniapm.clock import SECOND
+from miniapm.domain.deploys.commits import POSITIONS_PER_SECOND
 from miniapm.domain.deploys.explaining import explain, summarise
 from miniapm.domain.deploys.reading import read_commit
 from miniapm.domain.deploys.texts import clean_repository, clean_text
 from miniapm.domain.deploys.values import Commit
 from miniapm.exceptions import Invalid
-
-# as many positions as a second of a branch has
-_PER_SECOND = 4096
 
 
 class CommitLine(NamedTuple):
@@ -68,7 +66,7 @@ def place_commits(lines: Sequence[CommitLine]) -> list[PlacedCommit]:
     last: dict[tuple[str, str], int] = {}
     placed = []
     for line in lines:
-        at = (line.commit.committed_at or 0) // SECOND * _PER_SECOND
+        at = (line.commit.committed_at or 0) // SECOND * POSITIONS_PER_SECOND
         # the order of the file stands above the clocks of those who committed
         position = max(at, last.get(line[:2], -1) + 1)
         last[line[:2]] = position

@@ -3,7 +3,7 @@
 An `Announcement` is one report by a sender; a `Deploy` is what all reports of it folded into.
 """
 
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import msgspec
 
@@ -31,6 +31,14 @@ FOLDED_TEXTS = (
     "url",
     "repository",
 )
+
+
+class Lane(NamedTuple):
+    """A service of a project in an environment: what deploys follow each other in."""
+
+    project_id: int
+    service: str
+    env: str
 
 
 class Commit(msgspec.Struct, frozen=True):
@@ -117,6 +125,16 @@ class Deploy(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[Source, ...] = ("api",)
     key_id: int | None = None
     tags: tuple[str, ...] = ()
+
+    @property
+    def lane(self) -> Lane:
+        """What it went to."""
+        return Lane(self.project_id, self.service, self.env)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it went live, and is neither hidden nor left out."""
+        return self.status == "succeeded" and self.hidden_at is None and not self.is_left_out
 
     @property
     def is_observed(self) -> bool:

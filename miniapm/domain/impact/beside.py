@@ -21,7 +21,7 @@ from miniapm.domain.impact.values import Change, Metric, Verdict
 
 LEAST_SHARE = 0.1
 """Of the requests: with less, one of the versions only straggles."""
-_LEAST_BLOCKS = 4
+LEAST_BLOCKS = 4
 _LEAST_CHANCE = 0.03
 _CHANCE = 2.33
 """Standard errors within which 99 % lie."""
@@ -32,7 +32,7 @@ def is_beside(own: Sequence[Segment], others: Sequence[Segment]) -> bool:
     counts = [sum(block.count for block in blocks) for blocks in (own, others)]
     both = sum(1 for one, other in zip(own, others, strict=True) if one.count and other.count)
     enough = min(counts) >= max(LEAST_REQUESTS, LEAST_SHARE * sum(counts))
-    return enough and both >= _LEAST_BLOCKS
+    return enough and both >= LEAST_BLOCKS
 
 
 def judge_beside(
@@ -78,7 +78,7 @@ def _judge_latency(
         if mine.count and theirs.count
     )
     # all but one of five blocks show it, or all of four
-    spare = len(moves) - _LEAST_BLOCKS
+    spare = len(moves) - LEAST_BLOCKS
     up, down = moves[spare], -moves[-1 - spare]
     chance = max(
         _LEAST_CHANCE,

@@ -13,7 +13,7 @@ from miniapm.domain.impact.segments import Segment
 
 LEAST_REQUESTS = 50
 """Fewer than so before or after: nothing can be said."""
-_POOL_BELOW = 100
+POOL_BELOW = 100
 """Fewer than so after: the blocks are too thin, all of them are taken together."""
 _THIN_BELOW = 1000
 """Fewer than so after: chance alone may hide a shift in one of the blocks."""
@@ -89,7 +89,7 @@ def measure_latency(
     slower_than, faster_than = max(baseline), min(baseline)
     after = whole.ln_quantile(share)
     values = tuple(block.ln_quantile(share) if block.count else None for block in blocks)
-    if whole.count < _POOL_BELOW:
+    if whole.count < POOL_BELOW:
         up, down = after - slower_than, faster_than - after
     else:
         ordered = sorted(value for value in values if value is not None)

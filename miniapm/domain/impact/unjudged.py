@@ -6,8 +6,7 @@ from miniapm.domain.deploys.values import Deploy
 def is_awaited(deploy: Deploy, judged_since: int) -> bool:
     """Whether a verdict of a deploy without one may come by itself. Those of before
     `judged_since` (µs) are not judged any more."""
-    is_live = deploy.status == "succeeded" and deploy.hidden_at is None and not deploy.is_left_out
-    return deploy.status == "started" or (is_live and deploy.deployed_at >= judged_since)
+    return deploy.status == "started" or (deploy.is_live and deploy.deployed_at >= judged_since)
 
 
 def tell_unjudged(deploy: Deploy, judged_since: int) -> str:

@@ -3,16 +3,14 @@
 Instants and durations are µs, shares 0 to 1, shifts natural logarithms of after over before.
 """
 
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import msgspec
 
 Verdict = Literal["regressed", "improved", "unchanged", "not_enough_data"]
-VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 State = Literal["pending", "provisional", "final", "withdrawn", "superseded"]
 """`pending` before the first look that decides; `withdrawn`: what an earlier look saw has passed;
 `superseded`: the next deploy came before there was enough to see."""
-STATES: tuple[State, ...] = get_args(State)
 ENDED: frozenset[State] = frozenset({"final", "withdrawn", "superseded"})
 """States that time alone does not change any more."""
 

@@ -46,8 +46,3 @@ def _wait(plan: Plan, next_look: int | None) -> Standing:
     superseded = not plan.can_look(DECIDING_LOOK)
     return Standing("superseded" if superseded and next_look is None else "pending",
                     "not_enough_data", None, next_look)  # fmt: skip
-
-
-def find_due(plan: Plan, taken: Mapping[int, Look], now: int) -> list[int]:
-    """The looks whose windows have closed and that were not taken yet."""
-    return [look for look in plan.looks if look not in taken and plan.after(look).until <= now]

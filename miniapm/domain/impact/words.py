@@ -2,30 +2,29 @@
 
 from collections.abc import Sequence
 
-from miniapm.domain.impact.swings import HISTORY_DAYS
+from miniapm.domain.impact.evidence import find_move, tell_change, tell_error
+from miniapm.domain.impact.shifts import LEAST_REQUESTS
+from miniapm.domain.impact.swings import HISTORY_DAYS, LEAST_MOMENTS
 from miniapm.domain.impact.values import (
     Change,
     Confounder,
     EndpointImpact,
-    ErrorImpact,
     Look,
     State,
     Verdict,
 )
 from miniapm.domain.impact.verdicts import Standing
-from miniapm.domain.impact.windows import BLOCKS, DECIDING_LOOK
+from miniapm.domain.impact.windows import DECIDING_LOOK
 from miniapm.domain.percents import tell_change as tell_moved
 from miniapm.domain.percents import tell_share, tell_whole
 
 MOST_REASONS = 12
-_BESIDE = "on the other version at the same time"
 VERDICT_WORDS: dict[Verdict, str] = {
     "regressed": "regressed",
     "improved": "improved",
     "unchanged": "unchanged",
     "not_enough_data": "not enough data",
 }
-_NUMBER_WORDS = {1: "one", 2: "two", 6: "six", 12: "twelve"}
 
 
 def tell_sentence(name: str, standing: Standing, since: str) -> str:
@@ -46,9 +45,7 @@ def tell_sentence(name: str, standing: Standing, since: str) -> str:
     if standing.verdict == "regressed":
         return f"{name} {_tell_worst(look)}{_tell_others(look)}."
     if standing.verdict == "improved":
-        best = _decisive(look, "improved")
-        more = f" and {len(best) - 1} more" if len(best) > 1 else ""
-        return f"{name} {_tell_move(best[0])}{more}; nothing got worse."
+        return f"{name} made {_tell_moves(_decisive(look, 'improved'))}; nothing got worse."
     if standing.verdict == "unchanged":
         return (
             f"{name} changed nothing that could be seen on {_count(_judged(look), 'endpoint')}; "
@@ -70,7 +67,7 @@ def tell_reasons(standing: Standing, confounders: Sequence[Confounder]) -> list[
     look = standing.look
     if look is None:
         return []
-    reasons = [_tell_error(error, look) for error in look.errors if error.counts]
+    reasons = [tell_error(error, look) for error in look.errors if error.counts]
     for verdict in ("regressed", "improved"):
         for endpoint in look.endpoints:
             if endpoint.counts and endpoint.verdict == verdict:
@@ -86,62 +83,17 @@ def tell_reasons(standing: Standing, confounders: Sequence[Confounder]) -> list[
                        "warm-up.")  # fmt: skip
     if look.is_learning:
         reasons.append(
-            f"Learning: with less than a day of the past ({HISTORY_DAYS} at best) the usual swings "
-            "are guessed, so only large changes are called."
+            f"Learning: for an endpoint with fewer than {LEAST_MOMENTS} moments in {HISTORY_DAYS} "
+            f"days that had {LEAST_REQUESTS} requests both before and after, the usual swing is "
+            "guessed, so only large changes are called."
         )
     reasons += [_tell_confounder(one) for one in confounders]
     return reasons
 
 
-def tell_change(endpoint: EndpointImpact, change: Change, look: int) -> str:
-    """How one metric of an endpoint moved, with what it was judged by."""
-    block = look // BLOCKS
-    blocks = f"{change.shifted} of {BLOCKS} {_NUMBER_WORDS.get(block, block)}-minute blocks"
-    if change.metric == "error_rate":
-        against = _BESIDE if endpoint.same_time else "before"
-        return (
-            f"{endpoint.name}: {tell_share(change.before)} to {tell_share(change.after)} of "
-            f"requests failed ({change.failed_before:,} {against}, "
-            f"{change.failed_after:,} after, in {blocks}){_tell_fired(change)}."
-        )
-    if endpoint.same_time:
-        return (
-            f"{endpoint.name}: {change.metric} {tell_us(change.before)} {_BESIDE}, "
-            f"{tell_us(change.after)} on this one ({tell_moved(_moved(change))}) in "
-            f"{blocks}; by chance they differ by {tell_share(change.usual)} at most."
-        )
-    usual = f"usual swing on this endpoint {tell_share(change.usual)}" if change.moments else (
-        f"its usual swing is not known yet, taken as {tell_share(change.usual)}"
-    )  # fmt: skip
-    return (
-        f"{endpoint.name}: {change.metric} {tell_us(change.before)} to {tell_us(change.after)} "
-        f"({tell_moved(_moved(change))}) in {blocks}; {usual}, this is "
-        f"{change.score:.1f} times that{_tell_fired(change)}."
-    )
-
-
-def _tell_fired(change: Change) -> str:
-    if not change.moments:
-        return ""
-    return (
-        f"; this rule would have fired at {change.fired:,} of {change.moments:,} moments without "
-        "a deploy"
-    )
-
-
 def tell_visible(smallest: float | None) -> str:
     """The smallest change that could have been seen."""
     return "nothing" if smallest is None else f"{tell_moved(smallest)} or more"
-
-
-def tell_us(us: float) -> str:
-    """A duration as people read it."""
-    if us < 999.5:
-        return f"{us:.0f} µs"
-    ms = us / 1000
-    if ms < 99.95:
-        return f"{ms:.1f} ms"
-    return f"{ms:,.0f} ms" if ms < 9_999.5 else f"{ms / 1000:,.1f} s"
 
 
 def tell_state(state: State, look: int | None) -> str:
@@ -170,8 +122,7 @@ def _tell_worst(look: Look) -> str:
     errors = [error for error in look.errors if error.counts]
     parts = []
     if worst:
-        more = f" and {len(worst) - 1} more" if len(worst) > 1 else ""
-        parts.append(f"{_tell_move(worst[0])}{more}")
+        parts.append(f"made {_tell_moves(worst)}")
     if errors:
         new = [error for error in errors if error.is_new]
         word = "brought the new error" if new else "brought back the error"
@@ -180,24 +131,52 @@ def _tell_worst(look: Look) -> str:
     return " and ".join(parts)
 
 
-def _tell_move(endpoint: EndpointImpact) -> str:
-    """What happened to an endpoint, by its weightiest change."""
-    changes = [change for change in endpoint.changes if change.verdict == endpoint.verdict]
-    change = max(changes, key=lambda one: one.score)
-    if change.metric == "error_rate":
-        return (
-            f"made {endpoint.name} fail {tell_share(change.after)} of its requests "
-            f"(before {tell_share(change.before)})"
+def _tell_moves(endpoints: Sequence[EndpointImpact]) -> str:
+    """What happened to endpoints that all became worse, or all better: the first that became
+    slower (or faster) and the first that fails, by name, then how many more did."""
+    slow = [one for one in endpoints if _find_latency(one) is not None]
+    failing = [one for one in endpoints if _find_failures(one) is not None]
+    heads = {one.endpoint_id: one for one in (*slow[:1], *failing[:1])}
+    told = [_tell_move(one, one in failing[:1]) for one in endpoints if one.endpoint_id in heads]
+    if slow[1:]:
+        told.append(f"{_count(len(slow) - 1, 'more endpoint')} {_tell_pace(slow[1])}")
+    if failing[1:]:
+        told.append(f"{_count(len(failing) - 1, 'more endpoint')} fail more often")
+    return told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
+
+
+def _tell_move(endpoint: EndpointImpact, with_failures: bool) -> str:
+    """What happened to one endpoint; of one that is slower and fails, that it fails only where
+    `with_failures` asks for it."""
+    latency, failures = _find_latency(endpoint), _find_failures(endpoint)
+    parts = []
+    if latency is not None:
+        tail = " at its 95th percentile" if latency.metric == "p95" else ""
+        parts.append(f"{tell_whole(find_move(latency))} {_tell_pace(endpoint)}{tail}")
+    if failures is not None and with_failures:
+        parts.append(
+            f"fail {tell_share(failures.after)} of its requests "
+            f"(before {tell_share(failures.before)})"
         )
-    moved = _moved(change)
-    word = "slower" if moved > 0 else "faster"
-    tail = " at its 95th percentile" if change.metric == "p95" else ""
-    return f"made {endpoint.name} {tell_whole(moved)} {word}{tail}"
+    return f"{endpoint.name} {' and '.join(parts)}"
 
 
-def _moved(change: Change) -> float:
-    """How much higher it is: 0.42 for +42 %."""
-    return change.after / change.before - 1
+def _tell_pace(endpoint: EndpointImpact) -> str:
+    return "slower" if endpoint.verdict == "regressed" else "faster"
+
+
+def _find_latency(endpoint: EndpointImpact) -> Change | None:
+    """The weightier change of its durations."""
+    found = [one for one in _find_changes(endpoint) if one.metric != "error_rate"]
+    return max(found, key=lambda one: one.score, default=None)
+
+
+def _find_failures(endpoint: EndpointImpact) -> Change | None:
+    return next((one for one in _find_changes(endpoint) if one.metric == "error_rate"), None)
+
+
+def _find_changes(endpoint: EndpointImpact) -> list[Change]:
+    return [change for change in endpoint.changes if change.verdict == endpoint.verdict]
 
 
 def _tell_others(look: Look) -> str:
@@ -211,15 +190,6 @@ def _tell_rest(look: Look) -> str:
     if unknown:
         parts.append(f"{unknown} could not be judged")
     return ", ".join(parts)
-
-
-def _tell_error(error: ErrorImpact, look: Look) -> str:
-    times = "once" if error.count == 1 else f"{error.count:,} times"
-    word = "New error" if error.is_new else "Resolved error that came back:"
-    where = f" in {error.culprit}" if error.culprit else ""
-    past = "; not seen in the 30 days before" if error.is_new else ""
-    blocks = f"{error.blocks} of {BLOCKS} blocks of {look.minutes // BLOCKS} min"
-    return f"{word} {error.exception_class}{where}: {times} in {blocks}{past}."
 
 
 def _tell_confounder(one: Confounder) -> str:

@@ -1,1 +1,1 @@
-"""What the webhooks of foreign senders say, in our words."""
+"""What foreign senders say, by webhooks or as clients of other services, in our words."""

@@ -4,12 +4,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from miniapm.domain.deploys.commits import is_sha
 from miniapm.domain.deploys.reading import Defaults
 from miniapm.domain.deploys.texts import clean_repository
 from miniapm.domain.deploys.values import Announcement
 from miniapm.domain.receivers.payloads import Payload, tidy_name, tidy_text, tidy_url
 from miniapm.domain.receivers.translating import announce_as
-from miniapm.domain.releases import is_sha
 
 _TIMES = ("timestamp", "started_at")
 _NESTED = re.compile(r"([^\[\]]+)\[([^\[\]]+)\]")

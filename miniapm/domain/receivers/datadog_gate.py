@@ -11,8 +11,9 @@ from uuid import UUID
 import msgspec
 
 from miniapm.clock import MINUTE
+from miniapm.domain.deploys.commits import is_same_commit
 from miniapm.domain.deploys.reading import Defaults
-from miniapm.domain.deploys.values import SHA_PREFIX, Deploy
+from miniapm.domain.deploys.values import Deploy
 from miniapm.domain.ids import MAX_ID
 from miniapm.domain.impact.unjudged import is_awaited, tell_unjudged
 from miniapm.domain.impact.values import ENDED, Impact, Review
@@ -63,10 +64,9 @@ def read_gate(
 def is_meant(question: GateQuestion, deploy: Deploy) -> bool:
     """Whether `deploy`, of the service and env asked for, is of the version: it, or the commit."""
     wanted = question.version
-    if wanted is None or wanted in (deploy.version, deploy.git_sha):
+    if wanted is None or wanted == deploy.version:
         return True
-    short, long = sorted((wanted, deploy.git_sha), key=len)
-    return len(short) >= SHA_PREFIX and long.startswith(short)
+    return is_same_commit(wanted, deploy.git_sha)
 
 
 def judge_gate(

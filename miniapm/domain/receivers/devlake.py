@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
+from miniapm.domain.deploys.commits import is_sha
 from miniapm.domain.deploys.reading import Defaults
 from miniapm.domain.deploys.values import Announcement, Commit
 from miniapm.domain.receivers.clients import read_deploy, tidy_repository
 from miniapm.domain.receivers.payloads import Payload, tidy_text
-from miniapm.domain.releases import is_sha
 
 _COMMITS = "deploymentCommits"
 _NAMES = {

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from miniapm.domain.releases import is_sha
+from miniapm.domain.deploys.commits import is_sha
 from miniapm.exceptions import Invalid
 
 _NAMES = {

@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 
+from miniapm.domain.deploys.commits import is_sha
 from miniapm.domain.deploys.payload import MAX_COMMITS
 from miniapm.domain.deploys.reading import Defaults
 from miniapm.domain.deploys.texts import find_control, find_template
 from miniapm.domain.deploys.values import Announcement, Commit
 from miniapm.domain.receivers.payloads import Payload, tidy_name, tidy_text, tidy_url
 from miniapm.domain.receivers.translating import announce_as
-from miniapm.domain.releases import is_sha
 from miniapm.exceptions import Invalid
 
 _LONGEST = 200

@@ -3,7 +3,8 @@
 Data are scrubbed before they are written down, so that nothing secret stands in either.
 """
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 import msgspec
 
@@ -88,8 +89,9 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
     data: NewsData
 
     def scrub(self, scrubber: Scrubber) -> "News":
-        """The same without secrets."""
-        scrubbed = scrubber.scrub(msgspec.to_builtins(self.data))
+        """The same without secrets in the texts. The names of the fields are ours: none of them is
+        a secret's, whatever the setting says."""
+        scrubbed = _scrub(msgspec.to_builtins(self.data), scrubber.scrub_text)
         return msgspec.structs.replace(self, data=msgspec.convert(scrubbed, NewsData))
 
     def encode(self, form: Format) -> str:
@@ -101,18 +103,36 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.encode(body).decode()
 
 
+def _scrub(value: Any, scrub_text: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return scrub_text(value)
+    if isinstance(value, list):
+        return [_scrub(item, scrub_text) for item in value]
+    if isinstance(value, dict):
+        return {name: _scrub(item, scrub_text) for name, item in value.items()}
+    return value
+
+
+VerdictEvent = Literal["verdict.regressed", "verdict.recovered", "verdict.reached"]
+
+
 def name_verdict_events(
     now: tuple[State, Verdict],
     before: tuple[State, Verdict] | None,
     previous_deploy: Verdict | None,
-) -> list[Literal["verdict.regressed", "verdict.recovered", "verdict.reached"]]:
-    """What to tell when a deploy's verdict comes to `now` from `before`. `previous_deploy` is the
-    verdict of the deploy that was live in its place before it."""
+    *,
+    is_edit: bool = False,
+) -> list[VerdictEvent]:
+    """What to tell when a deploy's verdict comes to `now` from `before`, the most telling first.
+    `previous_deploy` is the verdict of the deploy that was live in its place before it; `is_edit`
+    says that somebody corrected what the verdict rests on: only a regression is news then."""
     state, verdict = now
     was_regressed = before is not None and before[1] == "regressed"
-    events: list[Literal["verdict.regressed", "verdict.recovered", "verdict.reached"]] = []
+    events: list[VerdictEvent] = []
     if verdict == "regressed" and not was_regressed:
         events.append("verdict.regressed")
+    if is_edit:
+        return events
     has_passed = was_regressed and verdict != "regressed" and state != "pending"
     is_repaired = state == "final" and verdict == "improved" and previous_deploy == "regressed"
     if has_passed or is_repaired:

@@ -22,6 +22,11 @@ _PORTS = {"http": 80, "https": 443}
 _MATTERMOST = re.compile(r"(?:/[^/]+)*/hooks/[a-z0-9]{26}")
 _LONG_SEGMENT = 12
 
+_HOW_TO_ALLOW = (
+    "webhooks.allow_private in miniapm.toml, or MINIAPM_WEBHOOKS_ALLOW_PRIVATE, allows that once "
+    "the server is started again"
+)
+
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -148,7 +153,7 @@ def explain_refusal(host: str, *, allow_private: bool) -> str:
     if may_reach(address, allow_private=allow_private):
         return ""
     if may_reach(address, allow_private=True):
-        return f"leads to {host}, which is private: the setting webhooks.allow_private allows that"
+        return f"leads to {host}, which is private: {_HOW_TO_ALLOW}"
     return f"leads to {host}, which no webhook may reach"
 
 

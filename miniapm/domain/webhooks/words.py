@@ -1,6 +1,7 @@
 """An event in the words of a chat: Slack's mrkdwn, which Mattermost and Discord read, too.
 
-Whatever somebody else wrote goes through `quote`: it can be no link, no mention and no second line.
+Whatever somebody else wrote goes through `quote`: it can be no mention and no second line, and an
+address with a scheme in it is no link. (`example.com` alone some chats make one of, as it stands.)
 """
 
 from collections.abc import Mapping
@@ -46,6 +47,7 @@ def quote(text: str, longest: int = _LONGEST) -> str:
         # mentions, and links as Markdown writes them
         ("@", f"@{_ZERO_WIDTH_SPACE}"),
         ("](", f"]{_ZERO_WIDTH_SPACE}("),
+        ("://", f":{_ZERO_WIDTH_SPACE}//"),
         ("|", "\N{LIGHT VERTICAL BAR}"),
     ):
         line = line.replace(sign, harmless)
@@ -68,11 +70,13 @@ def _tell_deploy(deploy: Mapping[str, Any]) -> str:
 
 
 def _tell_verdict(event: str, deploy: Mapping[str, Any], impact: Mapping[str, Any]) -> str:
-    word = "recovered" if event == "verdict.recovered" else impact["verdict"].replace("_", " ")
-    provisional = ", provisional" if impact["state"] == "provisional" else ""
+    has_recovered, state = event == "verdict.recovered", impact["state"]
+    word = "recovered" if has_recovered else impact["verdict"].replace("_", " ")
+    if not (has_recovered and state == "withdrawn"):
+        word = f"{word}, {state}"
     lines = [
         f"{_MARKS[impact['verdict']]} *{quote(deploy['service'])} in {quote(deploy['env'])}: "
-        f"{word}{provisional}*",
+        f"{word}*",
         link(deploy["page"], impact["sentence"]),
     ]
     lines += [f"• {quote(reason)}" for reason in impact["reasons"][:_MOST_REASONS]]

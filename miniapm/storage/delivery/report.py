@@ -6,7 +6,7 @@ from typing import NamedTuple
 from miniapm.domain.delivery.rules import DeliveryRules
 from miniapm.domain.delivery.summary import Stretch
 from miniapm.domain.delivery.values import LeadTimes, Outcome
-from miniapm.domain.deploys.values import Lane
+from miniapm.domain.deploys.values import Deploy, Lane
 from miniapm.storage.connection import Connection
 from miniapm.storage.delivery.commits import find_approximate
 from miniapm.storage.delivery.lanes import find_counted_lanes, find_first_live
@@ -71,9 +71,8 @@ def _group_by_service(lanes: list[Lane]) -> Iterable[list[Lane]]:
     return by_service.values()
 
 
-def find_outcome(
-    connection: Connection, lane: Lane, deploy_id: int, at: int, rules: DeliveryRules
-) -> Outcome | None:
-    """What became of one deploy of `lane`; None where it is not live."""
-    told = tell_lane(connection, lane, at, find_marks(connection, lane.project_id, rules))
-    return next((o for o in told if o.deploy.id == deploy_id), None)
+def find_outcome(connection: Connection, deploy: Deploy, rules: DeliveryRules) -> Outcome | None:
+    """What became of one deploy of its lane; None where it is not live."""
+    marks = find_marks(connection, deploy.project_id, rules)
+    told = tell_lane(connection, deploy.lane, deploy.deployed_at, marks)
+    return next((o for o in told if o.deploy.id == deploy.id), None)

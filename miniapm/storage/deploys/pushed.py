@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from miniapm.clock import HOUR, SECOND
+from miniapm.domain.deploys.commits import POSITIONS_PER_SECOND
 from miniapm.domain.deploys.payload import MAX_COMMITS
 from miniapm.domain.deploys.values import SHA_PREFIX, Commit, Deploy
 from miniapm.domain.receivers.values import Push
@@ -19,8 +20,6 @@ from miniapm.storage.deploys.rows import COLUMNS, to_deploys
 from miniapm.storage.deploys.surroundings import find_next_live, find_previous_live
 from miniapm.storage.deploys.versions import count_up
 
-# a push has fewer commits; positions are its second and the place of the commit in it
-_PER_SECOND = 4096
 # more than any position: a difference to it is below zero
 _BELOW_ZERO = 10**15
 _HEAD_POSITION = -1
@@ -61,7 +60,7 @@ def store_push(connection: Connection, project_id: int, push: Push, now: int) ->
 
 def _find_free_position(connection: Connection, project_id: int, push: Push, at: int) -> int:
     """The first of the push's second that no other push of the branch has taken."""
-    first = at // SECOND * _PER_SECOND
+    first = at // SECOND * POSITIONS_PER_SECOND
     taken = scalar(
         connection,
         """/* pushed_commits.last_of_second */ select max(position) from pushed_commits
@@ -71,7 +70,7 @@ def _find_free_position(connection: Connection, project_id: int, push: Push, at:
         repository=push.repository,
         branch=push.branch,
         first=first,
-        end=first + _PER_SECOND,
+        end=first + POSITIONS_PER_SECOND,
     )
     return first if taken is None else int(taken) + 1
 

@@ -9,14 +9,13 @@ from collections import Counter
 from collections.abc import Sequence
 
 from miniapm.domain.deploys.lifecycle import open_deploy
-from miniapm.domain.deploys.values import SAME_DEPLOY_WITHIN, Announcement
+from miniapm.domain.deploys.values import SAME_DEPLOY_WITHIN, Announcement, Lane
 from miniapm.storage.connection import Connection, scalar
 from miniapm.storage.deploys.record import Recorded
 from miniapm.storage.deploys.replays import Replay
 from miniapm.storage.deploys.rows import insert_rows
 
 RecordCall = tuple[Announcement, int, int, Replay | None]
-Lane = tuple[int, str, str]
 
 
 def record_together(connection: Connection, calls: Sequence[RecordCall]) -> list[Recorded | None]:
@@ -50,7 +49,7 @@ def _is_plain(a: Announcement) -> bool:
 
 
 def _lane(a: Announcement) -> Lane:
-    return a.project_id, a.service, a.env
+    return Lane(a.project_id, a.service, a.env)
 
 
 def _find_known(
@@ -58,8 +57,7 @@ def _find_known(
 ) -> set[str] | None:
     """Which of the shas the lane has; None when another source may have announced one of them,
     telemetry shown it, however long ago, or a push told of it."""
-    project_id, service, env = lane
-    place = {"project_id": project_id, "service": service, "env": env}
+    place = lane._asdict()
     foreign = scalar(
         connection,
         """/* deploys.has_foreign */ select 1 from deploys

@@ -10,7 +10,12 @@ from typing import Any, Literal, NamedTuple, TypeVar, get_args
 from miniapm.domain.spans.comparisons import Change, Window
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.markers import Marker
-from miniapm.storage.endpoints.spreads import Lane, Spread, find_lanes, find_spreads
+from miniapm.storage.endpoints.spreads import (
+    ComparedLane,
+    Spread,
+    find_compared_lanes,
+    find_spreads,
+)
 from miniapm.storage.endpoints.sums import Counted, find_counted
 from miniapm.storage.releases import Endpoint, find_endpoints, find_releases
 
@@ -92,7 +97,7 @@ class EndpointFinder:
         self.sums = _add_up(find_endpoints(connection, project_id), self._counted)
 
     def find_figures(
-        self, sums: Sequence[EndpointSum], lanes: Mapping[str, Lane]
+        self, sums: Sequence[EndpointSum], lanes: Mapping[str, ComparedLane]
     ) -> list[EndpointFigures]:
         """All figures of some endpoints, in their order."""
         release_ids = frozenset(release.id for release in self._releases)
@@ -104,12 +109,12 @@ class EndpointFinder:
             )  # fmt: skip
         return [_tell(one, spreads[one.endpoint.id], lanes) for one in sums]
 
-    def find_lanes(self) -> dict[str, Lane]:
+    def find_compared_lanes(self) -> dict[str, ComparedLane]:
         """What changes are measured around, by service."""
         calls: dict[int, int] = {}
         for counted in self._counted:
             calls[counted.release_id] = calls.get(counted.release_id, 0) + counted.calls
-        return find_lanes(
+        return find_compared_lanes(
             self._connection, self._project_id, self._releases, calls, *self._shown, self._now
         )
 
@@ -125,7 +130,7 @@ def find_endpoint_page(
     """The endpoints that were called in `shown`."""
     finder = EndpointFinder(connection, project_id, wanted.env, wanted.service, shown, now)
     matching = [one for one in finder.sums if _matches(one.endpoint.name, wanted.query)]
-    lanes = finder.find_lanes()
+    lanes = finder.find_compared_lanes()
     if order.sort in _SUM_KEYS:
         rows = finder.find_figures(_take(matching, order, _SUM_KEYS[order.sort]), lanes)
     else:
@@ -155,7 +160,7 @@ def _group(sums: Iterable[EndpointSum]) -> dict[str, set[int]]:
     return found
 
 
-def _tell(one: EndpointSum, spread: Spread, lanes: Mapping[str, Lane]) -> EndpointFigures:
+def _tell(one: EndpointSum, spread: Spread, lanes: Mapping[str, ComparedLane]) -> EndpointFigures:
     lane = lanes.get(one.endpoint.service)
     return EndpointFigures(*one, *spread, None if lane is None else lane.deploy)
 

@@ -18,7 +18,7 @@ from miniapm.storage.rollups.merging import SHARES
 from miniapm.storage.rollups.sums import find_sums
 
 
-class Lane(NamedTuple):
+class ComparedLane(NamedTuple):
     """The releases of a service and env, their last deploy, and what is compared around it."""
 
     deploy: Marker
@@ -44,7 +44,7 @@ class _Piece(NamedTuple):
     is_after: bool
 
 
-def find_lanes(
+def find_compared_lanes(
     connection: Connection,
     project_id: int,
     releases: Iterable[Release],
@@ -52,10 +52,10 @@ def find_lanes(
     since: int,
     until: int,
     now: int,
-) -> dict[str, Lane]:
+) -> dict[str, ComparedLane]:
     """By service, the lane whose last live deploy lies in since <= t < until; of several envs, the
     one that served most of the `calls` (by release)."""
-    found: dict[str, Lane] = {}
+    found: dict[str, ComparedLane] = {}
     by_lane: dict[tuple[str, str], list[int]] = {}
     for release in releases:
         by_lane.setdefault((release.service, release.env), []).append(release.id)
@@ -66,7 +66,7 @@ def find_lanes(
         deploy = find_last_live(connection, project_id, service, env, since, min(until, now))
         windows = None if deploy is None else find_windows(deploy.at, until, now)
         if deploy is not None and windows is not None:
-            found[service] = Lane(deploy, windows, frozenset(by_lane[service, env]))
+            found[service] = ComparedLane(deploy, windows, frozenset(by_lane[service, env]))
     return found
 
 
@@ -75,7 +75,7 @@ def find_spreads(
     project_id: int,
     endpoint_ids: Collection[int],
     release_ids: Collection[int],
-    lane: Lane | None,
+    lane: ComparedLane | None,
     shown: Window,
 ) -> dict[int, Spread]:
     """By endpoint; those of one service, whose `lane` is given."""
@@ -92,7 +92,7 @@ def find_spreads(
     }
 
 
-def _cut(shown: Window, lane: Lane | None) -> list[_Piece]:
+def _cut(shown: Window, lane: ComparedLane | None) -> list[_Piece]:
     if lane is None:
         return [_Piece(shown, True, False, False)]
     before, after = lane.windows

@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 import msgspec
 
+from miniapm.domain.deploys.values import Lane
 from miniapm.domain.impact.values import Window
 from miniapm.exceptions import NotFound
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.change import find_changes
 from miniapm.storage.deploys.find import get_deploy
 from miniapm.storage.deploys.surroundings import find_next_live, find_previous_live
-from miniapm.storage.impact.lanes import Lane, count_served
+from miniapm.storage.impact.lanes import count_served
 
 _LATEST_CHANGES = 5
 _PLACE = frozenset({"service", "env", "deployed_at", "status", "hidden_at"})

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from math import exp
 
 from miniapm.clock import HOUR, MINUTE
+from miniapm.domain.deploys.values import Lane
 from miniapm.domain.impact.minutes import ImpactMinutes, MinuteFigures, Strip
 from miniapm.domain.impact.moments import MEDIAN, P95
 from miniapm.domain.impact.segments import MinuteRow, MinuteSums, Segment
@@ -11,7 +12,7 @@ from miniapm.domain.impact.values import EndpointImpact, Window
 from miniapm.domain.impact.windows import Plan
 from miniapm.domain.spans.values import ALL_ENDPOINTS
 from miniapm.storage.connection import Connection
-from miniapm.storage.impact.lanes import Lane, find_minute_rows
+from miniapm.storage.impact.lanes import find_minute_rows
 
 MOST_ENDPOINTS = 8
 STRIP_STEP = 2 * MINUTE

@@ -4,10 +4,11 @@ from collections import defaultdict
 from typing import NamedTuple
 
 from miniapm.clock import DAY, HOUR
+from miniapm.domain.deploys.values import Lane
 from miniapm.domain.impact.values import ErrorImpact, Window
 from miniapm.domain.impact.windows import cut_blocks
 from miniapm.storage.connection import Connection, scalar
-from miniapm.storage.impact.lanes import Lane, find_release_ids
+from miniapm.storage.impact.lanes import find_release_ids
 
 FORGOTTEN_AFTER = 30 * DAY
 """An error that was not seen for so long is new again."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from miniapm.clock import DAY, HOUR
-from miniapm.domain.deploys.values import Deploy
+from miniapm.domain.deploys.values import Deploy, Lane
 from miniapm.domain.impact.looks import EndpointPast, look_at
 from miniapm.domain.impact.moments import DayRates
 from miniapm.domain.impact.segments import MinuteRow, MinuteSums
@@ -16,7 +16,6 @@ from miniapm.storage.connection import Connection
 from miniapm.storage.impact.drawing import draw
 from miniapm.storage.impact.errors import find_error_impacts
 from miniapm.storage.impact.lanes import (
-    Lane,
     count_served,
     find_day_rates,
     find_endpoint_names,
@@ -51,7 +50,7 @@ def judge_deploy(
     `before` is its verdict until now: looks that it took are not taken again while its windows are
     the same. Without it every look whose window has closed is.
     """
-    lane = Lane(deploy.project_id, deploy.service, deploy.env)
+    lane = deploy.lane
     plan = find_plan(connection, deploy)
     closed = [look for look in plan.looks if plan.after(look).until + SETTLE_US <= now]
     taken = _recall(plan, before)
@@ -93,7 +92,7 @@ def _take(
 ) -> dict[int, Look]:
     if not looks:
         return {}
-    lane = Lane(deploy.project_id, deploy.service, deploy.env)
+    lane = deploy.lane
     endpoints = _find_past(connection, lane, deploy.id, plan, looks[-1], swings)
     return {
         look: look_at(

@@ -1,21 +1,13 @@
-"""A lane is a service in an environment: what deploys follow each other in, and are judged by."""
+"""What telemetry a lane has: its endpoints, releases and minutes."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from miniapm.clock import DAY, HOUR
+from miniapm.domain.deploys.values import Lane
 from miniapm.domain.impact.moments import DayRates
 from miniapm.domain.impact.segments import MinuteRow
 from miniapm.domain.impact.values import Window
 from miniapm.storage.connection import Connection
-
-
-class Lane(NamedTuple):
-    """A service of a project in an environment."""
-
-    project_id: int
-    service: str
-    env: str
 
 
 def find_endpoint_names(connection: Connection, lane: Lane) -> dict[int, str]:

@@ -6,10 +6,11 @@ Both go a few endpoints at a time: a service of a thousand takes longer than a r
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from miniapm.clock import HOUR
+from miniapm.domain.deploys.values import Lane
 from miniapm.storage.connection import Connection
 from miniapm.storage.database import Database
 from miniapm.storage.impact.judge import Rule
-from miniapm.storage.impact.lanes import Lane, find_endpoint_names
+from miniapm.storage.impact.lanes import find_endpoint_names
 from miniapm.storage.impact.replays import (
     QueuedHour,
     find_queued_hours,

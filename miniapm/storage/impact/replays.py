@@ -4,6 +4,7 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from miniapm.domain.deploys.values import Lane
 from miniapm.domain.impact.moments import (
     HOUR_REACH,
     MISSING,
@@ -15,11 +16,7 @@ from miniapm.domain.impact.moments import (
 from miniapm.domain.impact.segments import MinuteSums
 from miniapm.domain.impact.values import Window
 from miniapm.storage.connection import Connection, scalar
-from miniapm.storage.impact.lanes import (
-    Lane,
-    find_day_rates,
-    find_minute_rows,
-)
+from miniapm.storage.impact.lanes import find_day_rates, find_minute_rows
 
 SETTLE_US = 10 * 1_000_000
 """Time for the last minutes to arrive and to be flushed, before a window counts as closed."""

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from threading import Lock
 
 from miniapm.clock import HOUR, MINUTE
+from miniapm.domain.deploys.values import Lane
 from miniapm.domain.errors.values import Occurrence
 from miniapm.domain.impact.moments import HOUR_REACH
 from miniapm.domain.impact.values import Window
 from miniapm.storage.connection import Connection
-from miniapm.storage.impact.lanes import Lane
 
 MOST_KNOWN = 20_000
 

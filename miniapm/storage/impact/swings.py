@@ -6,13 +6,13 @@ from typing import NamedTuple
 import msgspec
 
 from miniapm.clock import DAY, HOUR
+from miniapm.domain.deploys.values import Lane
 from miniapm.domain.impact.moments import HOUR_REACH, STEP
 from miniapm.domain.impact.swings import HISTORY_DAYS, History, Swings, learn
 from miniapm.domain.impact.values import Window
 from miniapm.domain.impact.windows import LOOKS, WARM_UP
 from miniapm.domain.spans.compression import compress_plain, decompress
 from miniapm.storage.connection import Connection
-from miniapm.storage.impact.lanes import Lane
 from miniapm.storage.impact.replays import find_moments
 
 GOOD_FOR = 6 * HOUR

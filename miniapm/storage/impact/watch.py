@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from miniapm.clock import HOUR, SECOND, Clock
-from miniapm.domain.deploys.values import Deploy
+from miniapm.domain.deploys.values import Deploy, Lane
 from miniapm.domain.ids import IdMaker
 from miniapm.domain.impact.values import Window
 from miniapm.exceptions import NotFound
@@ -27,7 +27,6 @@ from miniapm.storage.impact.candidates import (
     stop_looking,
 )
 from miniapm.storage.impact.judge import Rule, judge_deploy
-from miniapm.storage.impact.lanes import Lane
 from miniapm.storage.impact.past import Past
 from miniapm.storage.impact.replays import count_queued
 from miniapm.storage.impact.todo import Todo
@@ -137,7 +136,7 @@ class ImpactWatch:
             await self._database.write(stop_looking, ref)
             self._end(ref)
             return
-        lane = Lane(deploy.project_id, deploy.service, deploy.env)
+        lane = deploy.lane
         behind = await self._past.is_behind(lane, deploy.deployed_at, self._first_hour(now), now)
         _, since = self._waiting.setdefault(ref, (lane, now))
         if behind and now - since < LONGEST_WAIT:
@@ -167,5 +166,4 @@ def _find_live(connection: Connection, ref: DeployRef, oldest: int) -> Deploy | 
         deploy = get_deploy(connection, ref.project_id, ref.deploy_id)
     except NotFound:
         return None
-    is_live = deploy.status == "succeeded" and deploy.hidden_at is None and not deploy.is_left_out
-    return deploy if is_live and deploy.deployed_at - HOUR >= oldest else None
+    return deploy if deploy.is_live and deploy.deployed_at - HOUR >= oldest else None

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from miniapm.domain.deploys.commits import is_sha
 from miniapm.domain.deploys.values import SHA_PREFIX, Deploy
 from miniapm.domain.releases import (
     SeenRelease,
@@ -10,13 +11,13 @@ from miniapm.domain.releases import (
     find_announced_before,
     find_observed,
     is_same,
-    is_sha,
     label_deploy,
     label_release,
 )
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.adoption import other_went_live
 from miniapm.storage.deploys.rows import COLUMNS, to_deploys
+from miniapm.storage.prefixes import end_of
 
 # versions have no index: they are looked for among so many deploys before and after
 _NEAR = 500
@@ -66,8 +67,7 @@ def _find_by_sha(connection: Connection, project_id: int, release: SeenRelease) 
     for text in label_release(name).names:
         begin, end = text, text
         if is_sha(text):
-            # no text that begins with it sorts after this one
-            begin, end = text[:SHA_PREFIX], text[:SHA_PREFIX] + "\U0010ffff"
+            begin, end = text[:SHA_PREFIX], end_of(text[:SHA_PREFIX])
         found += _select(
             connection,
             project_id,

@@ -6,6 +6,7 @@ message once more, under the same id.
 """
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -28,14 +29,21 @@ from miniapm.storage.webhooks.queue import (
     queue_sums,
 )
 
+log = logging.getLogger(__name__)
+
 LOOK_SECONDS = 2.0
-_MOST_RECEIVERS = 8
+_MOST_RECEIVERS = 32
 _MOST_OF_RECEIVER = 20
-# a run ends soon after this, or with the try that it is at
+# a receiver's turn ends soon after this, or with the try that it is at
 _SENDING_SECONDS = 1.0
+# a run that never ended would look like one that hangs
+_RUN_SECONDS = 300.0
 
 Post = Callable[[Target, Mapping[str, str], bytes, int], Awaitable[Outcome]]
 """Posts a body with headers at an instant; never raises for what the net does."""
+
+Sending = dict[int, asyncio.Task[None]]
+"""The webhooks that are being sent to, by id."""
 
 
 class WebhookJob:
@@ -62,13 +70,26 @@ class WebhookJob:
         self._find_address = find_address
         self._chance = chance
         self._looked: dict[int, int] = {}
+        self._unread: set[int] = set()
 
     async def run(self) -> None:
-        """One look, and what is due."""
+        """One look, and what is due. While a receiver takes its time, the others have more."""
+        end = time.monotonic() + _RUN_SECONDS
+        sending: Sending = {}
+        async with asyncio.TaskGroup() as group:
+            await self._look(group, sending)
+            while sending:
+                await asyncio.wait(sending.values(), timeout=LOOK_SECONDS)
+                for webhook_id in [id for id, task in sending.items() if task.done()]:
+                    del sending[webhook_id]
+                if sending and time.monotonic() < end:
+                    await self._look(group, sending)
+
+    async def _look(self, group: asyncio.TaskGroup, sending: Sending) -> None:
         places = await self._find_places()
         if places:
             await self._queue(places)
-            await self._send()
+            await self._send(group, sending)
 
     async def _find_places(self) -> list[Place]:
         """The projects of which somebody wants to hear."""
@@ -83,28 +104,34 @@ class WebhookJob:
         now = self._clock()
         by = Queueing(self._make_id, self._scrubber, self._per_hour, now)
         for place in places:
-            looked_at = self._looked.get(place.id)
-            found = await self._database.read(find_happenings, place, looked_at, now)
-            if found:
-                await self._database.write(queue_happenings, by, place, found)
-            if not _may_be_more(found):
-                self._looked[place.id] = now
+            try:
+                await self._queue_of(place, by)
+            except Exception as error:
+                # the next look is in two seconds; so it is said once
+                if place.id not in self._unread:
+                    log.error("the news of project %s cannot be read", place.slug, exc_info=error)
+                self._unread.add(place.id)
+            else:
+                self._unread.discard(place.id)
         overdue = await self._database.read(find_overdue, now)
         if overdue:
             await self._database.write(queue_sums, by, places, overdue)
 
-    async def _send(self) -> None:
+    async def _queue_of(self, place: Place, by: Queueing) -> None:
+        looked_at = self._looked.get(place.id)
+        found = await self._database.read(find_happenings, place, looked_at, by.now)
+        if found:
+            await self._database.write(queue_happenings, by, place, found)
+        if not _may_be_more(found):
+            self._looked[place.id] = by.now
+
+    async def _send(self, group: asyncio.TaskGroup, sending: dict[int, asyncio.Task[None]]) -> None:
+        """Begins to send what is due, but to those that are being sent to; a few at a time."""
         due = await self._database.read(find_due, self._clock(), _MOST_OF_RECEIVER)
         end = time.monotonic() + _SENDING_SECONDS
-        few = asyncio.Semaphore(_MOST_RECEIVERS)
-
-        async def serve(webhook: Webhook, deliveries: Sequence[Delivery]) -> None:
-            async with few:
-                await self._send_to(webhook, deliveries, end)
-
-        async with asyncio.TaskGroup() as group:
-            for webhook, deliveries in due:
-                group.create_task(serve(webhook, deliveries))
+        free = [(webhook, of_it) for webhook, of_it in due if webhook.id not in sending]
+        for webhook, deliveries in free[: _MOST_RECEIVERS - len(sending)]:
+            sending[webhook.id] = group.create_task(self._send_to(webhook, deliveries, end))
 
     async def _send_to(self, webhook: Webhook, deliveries: Sequence[Delivery], end: float) -> None:
         """One after the other, until one fails in a way that the next would, too."""

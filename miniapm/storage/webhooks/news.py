@@ -4,6 +4,8 @@ of webhooks."""
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import msgspec
+
 from miniapm.clock import MINUTE, to_rfc3339
 from miniapm.domain.deploys.values import Deploy
 from miniapm.domain.ids import first_id_at, made_at
@@ -28,6 +30,11 @@ from miniapm.storage.webhooks.seen import LONGEST_NEWS
 MOST_AT_ONCE = 200
 # what another process wrote may be committed after what has a later time or id
 _OVERLAP = 10 * MINUTE
+# a verdict follows what it rests on within seconds, or a few minutes where much is to be judged
+_SOON_AFTER_EDIT = 5 * MINUTE
+_RESTS_ON = frozenset(
+    {"deployed_at", "env", "git_sha", "hidden_at", "service", "started_at", "status", "version"}
+)
 
 
 class Place(NamedTuple):
@@ -122,7 +129,8 @@ def _tell_change(connection: Connection, place: Place, row: Row) -> Iterator[New
     previous = None
     if now == ("final", "improved"):
         previous = _find_previous_verdict(connection, place.id, row["deploy_id"])
-    events = name_verdict_events(now, before, previous)
+    is_edit = before is not None and _is_edit(connection, place.id, row)
+    events = name_verdict_events(now, before, previous, is_edit=is_edit)
     if not events:
         return
     deploy = get_deploy(connection, place.id, row["deploy_id"])
@@ -148,6 +156,27 @@ def _find_before(connection: Connection, project_id: int, row: Row) -> tuple[Sta
         {"project_id": project_id, "deploy_id": row["deploy_id"], "id": row["id"]},
     ).fetchone()
     return None if found is None else (found[0], found[1])
+
+
+def _is_edit(connection: Connection, project_id: int, row: Row) -> bool:
+    """Whether a correction made a verdict another one: a short time before it, of a deploy in the
+    same place, and of what verdicts rest on."""
+    found = connection.execute(
+        """/* webhooks.find_edits */ select x.after
+        from deploys d join deploys o on o.project_id = d.project_id and o.service = d.service
+            and o.env = d.env
+        join deploy_changes x on x.project_id = o.project_id and x.deploy_id = o.id
+            and x.changed_at > :since and x.changed_at <= :at
+        where d.project_id = :project_id and d.id = :deploy_id
+            and o.updated_at > :since""",
+        {
+            "project_id": project_id,
+            "deploy_id": row["deploy_id"],
+            "since": row["changed_at"] - _SOON_AFTER_EDIT,
+            "at": row["changed_at"],
+        },
+    )
+    return any(not _RESTS_ON.isdisjoint(msgspec.json.decode(after)) for (after,) in found)
 
 
 def _find_previous_verdict(

@@ -1,6 +1,7 @@
 """From what happened to messages that wait: each webhook gets what it listens to, up to its hourly
 cap; what is above is counted, and summed up once an hour."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ from miniapm.storage.webhooks.deliveries import find_delivery, insert_delivery
 from miniapm.storage.webhooks.news import Happening, Place
 from miniapm.storage.webhooks.seen import forget_seen, mark_seen
 from miniapm.storage.webhooks.webhooks import find_webhooks, forget_old_secrets
+
+log = logging.getLogger(__name__)
 
 # deploys and verdicts have room left, however many new errors there are
 _ERRORS = "error.new"
@@ -39,22 +42,37 @@ def queue_happenings(
 ) -> None:
     """Writes a message for each webhook that listens, and marks all as seen."""
     listening = [w for w in find_webhooks(connection, place.id) if w.disabled_at is None]
-    news = [
-        one
+    unseen = [
+        happening.news
         for happening in happenings
         if mark_seen(connection, place.id, happening.kind, happening.subject_id, by.now)
-        for one in happening.news
     ]
-    news.sort(key=lambda one: (one.happened_at, one.subject_id))
+    told = sorted(filter(None, (_scrub(by.scrubber, news) for news in unseen)), key=_order)
     for webhook in listening:
-        wanted = [
-            one
-            for one in news
-            if one.event in webhook.events and one.happened_at >= webhook.created_at
-        ]
-        _queue(connection, by, webhook, wanted)
+        _queue(connection, by, webhook, (one for news in told for one in _choose(webhook, news)))
     forget_seen(connection, by.now)
     forget_old_secrets(connection, by.now)
+
+
+def _scrub(scrubber: Scrubber, news: Sequence[News]) -> list[News]:
+    """Without secrets; nothing where that fails, for the others are to be told all the same."""
+    try:
+        return [one.scrub(scrubber) for one in news]
+    except Exception as error:
+        log.error("%s %d cannot be told", news[0].event, news[0].subject_id, exc_info=error)
+        return []
+
+
+def _order(news: Sequence[News]) -> tuple[int, int]:
+    return news[0].happened_at, news[0].subject_id
+
+
+def _choose(webhook: Webhook, news: Sequence[News]) -> list[News]:
+    """What a webhook is told of one happening. In a chat one message says it all: the first."""
+    wanted = [
+        one for one in news if one.event in webhook.events and one.happened_at >= webhook.created_at
+    ]
+    return wanted[:1] if webhook.format == "slack" else wanted
 
 
 def _queue(connection: Connection, by: Queueing, webhook: Webhook, news: Iterable[News]) -> None:
@@ -70,7 +88,7 @@ def _queue(connection: Connection, by: Queueing, webhook: Webhook, news: Iterabl
             continue
         room -= 1
         room_for_errors -= one.event == _ERRORS
-        body = one.scrub(by.scrubber).encode(webhook.format)
+        body = one.encode(webhook.format)
         insert_delivery(connection, webhook, by.make_id(), one.event, one.subject_id, body, by.now)
 
 

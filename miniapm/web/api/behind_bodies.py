@@ -12,7 +12,7 @@ from miniapm.domain.delivery.values import LeadTimes, Outcome, Reason, Rework
 from miniapm.domain.delivery.words import tell_failure
 from miniapm.domain.deploys.values import Deploy
 from miniapm.web.api.delivery_bodies import Micros
-from miniapm.web.api.deploy_bodies import DateTime, Id
+from miniapm.web.api.deploy_bodies import DateTime, Id, Page
 
 
 class FailureBody(msgspec.Struct, frozen=True):
@@ -48,10 +48,7 @@ class CountedDeploy(msgspec.Struct, frozen=True, kw_only=True):
     recovered_by: Id | None
     recovery_us: Micros
     lead_time: WaitBody | None
-    page: Annotated[
-        str,
-        Meta(description="Where people look at it", extra_json_schema={"format": "uri"}),
-    ]
+    page: Page
 
 
 class CountedList(msgspec.Struct, frozen=True):

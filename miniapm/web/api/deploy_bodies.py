@@ -8,6 +8,7 @@ from msgspec import Meta
 from miniapm.clock import to_rfc3339
 from miniapm.domain.deploys.shown import to_changed_fields, to_commit_fields, to_json_fields
 from miniapm.domain.deploys.values import Kind, Source, Status
+from miniapm.domain.impact.values import Verdict
 from miniapm.storage.deploys.change import Change
 from miniapm.storage.deploys.find import DeployFilter
 from miniapm.storage.deploys.shown import DeployWithCommits, ShownPage
@@ -20,7 +21,9 @@ DateTime = Annotated[
     str,
     Meta(description="RFC 3339 in UTC with `Z`", extra_json_schema={"format": "date-time"}),
 ]
-Verdict = Literal["regressed", "improved", "unchanged", "not_enough_data"]
+Page = Annotated[
+    str, Meta(description="Where people look at it", extra_json_schema={"format": "uri"})
+]
 
 
 class DeployQuery(ListQuery, frozen=True, kw_only=True):
@@ -89,10 +92,7 @@ class DeployBody(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ]
     verdict: Verdict | None
-    page: Annotated[
-        str,
-        Meta(description="Where people look at it", extra_json_schema={"format": "uri"}),
-    ]
+    page: Page
 
 
 class CommitBody(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from msgspec import Meta
 from miniapm.clock import to_rfc3339
 from miniapm.storage.endpoints.find import EndpointFigures
 from miniapm.storage.endpoints.sums import EndpointTimes
-from miniapm.web.api.deploy_bodies import DateTime, Id
+from miniapm.web.api.deploy_bodies import DateTime, Id, Page
 from miniapm.web.api.queries import ListQuery
 
 Micros = Annotated[int | None, Meta(description="µs, at most 2.2 % off; null without calls")]
@@ -33,10 +33,7 @@ class EndpointBody(msgspec.Struct, frozen=True, kw_only=True):
     p99_us: Micros
     first_seen_at: Annotated[DateTime, Meta(description="Its first call of all time")]
     last_seen_at: Annotated[DateTime, Meta(description="Its last call of all time, to the minute")]
-    page: Annotated[
-        str,
-        Meta(description="Where people look at it", extra_json_schema={"format": "uri"}),
-    ]
+    page: Page
 
 
 class EndpointList(msgspec.Struct, frozen=True):

@@ -7,21 +7,17 @@ from msgspec import Meta
 
 from miniapm.clock import to_rfc3339
 from miniapm.domain.deploys.shown import to_commit_fields
-from miniapm.storage.delivery.environments import Difference, Place
-from miniapm.web.api.deploy_bodies import CommitBody, DateTime, Id, Verdict
-from miniapm.web.api.queries import Name
+from miniapm.domain.impact.values import Verdict
+from miniapm.storage.delivery.differences import Difference
+from miniapm.storage.delivery.environments import Place
+from miniapm.web.api.deploy_bodies import CommitBody, DateTime, Id, Page
+from miniapm.web.api.queries import Name, Slug
 
 
 class EnvironmentQuery(msgspec.Struct, frozen=True, kw_only=True):
     """What is listed; others are compared with production even if it is not."""
 
-    project: (
-        Annotated[
-            str,
-            Meta(description="Slug, for a browser that may see several projects; a key has one"),
-        ]
-        | None
-    ) = None
+    project: Slug | None = None
     env: Name | None = None
     service: Name | None = None
 
@@ -56,10 +52,7 @@ class PlaceBody(msgspec.Struct, frozen=True, kw_only=True):
         DifferenceBody | None, Meta(description="What that one lacks; null in that one")
     ]
     behind: Annotated[DifferenceBody | None, Meta(description="What that one has besides")]
-    page: Annotated[
-        str,
-        Meta(description="Where people look at it", extra_json_schema={"format": "uri"}),
-    ]
+    page: Page
 
 
 class EnvironmentList(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from miniapm.storage.errors.counts import SeenRelease
 from miniapm.storage.errors.find import ErrorFilter, FoundGroup, FoundRelease, GroupPage
 from miniapm.storage.errors.occurrences import Kept
 from miniapm.storage.projects import Project
-from miniapm.web.api.deploy_bodies import DateTime, Id
+from miniapm.web.api.deploy_bodies import DateTime, Id, Page
 from miniapm.web.api.queries import ListQuery, Problems, Words, read_since, read_until
 from miniapm.web.cursors import encode_cursor
 
@@ -53,10 +53,7 @@ class ErrorGroupBody(msgspec.Struct, frozen=True, kw_only=True):
     regressed_deploy_id: Annotated[
         Id | None, Meta(description="The deploy that was live when it came back")
     ]
-    page: Annotated[
-        str,
-        Meta(description="Where people look at it", extra_json_schema={"format": "uri"}),
-    ]
+    page: Page
 
 
 class ErrorReleaseBody(msgspec.Struct, frozen=True, kw_only=True):

@@ -212,8 +212,9 @@ def to_impact_body(
             deploy_id=str(deploy.id), state="pending", verdict="not_enough_data", learning=False,
             outcome="pending", sentence=tell_unjudged(deploy, judged_since), reasons=[],
             endpoints=[], endpoints_left_out=0, smallest_visible_change=None, computed_at=None,
-            look=None, at=to_rfc3339(deploy.deployed_at), before=None, after=None, errors=[], confounders=[],
-            moments=0, fired=0, next_look_at=None, review=review, transitions=transitions,
+            look=None, at=to_rfc3339(deploy.deployed_at), before=None, after=None, errors=[],
+            confounders=[], moments=0, fired=0, next_look_at=None, review=review,
+            transitions=transitions,
         )  # fmt: skip
     shown = impact.endpoints if with_all else impact.endpoints[:MOST_ENDPOINTS]
     return ImpactBody(

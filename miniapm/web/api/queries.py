@@ -21,6 +21,9 @@ Problems = dict[str, str]
 Query = TypeVar("Query", bound=msgspec.Struct)
 T = TypeVar("T")
 
+Slug = Annotated[
+    str, Meta(description="Slug, for a browser that may see several projects; a key has one")
+]
 Name = Annotated[str, Meta(max_length=100, extra={"rule": "must be at most 100 characters"})]
 Words = Annotated[str, Meta(max_length=200, extra={"rule": "must be at most 200 characters"})]
 Since = Annotated[str, Meta(description="From then on: ISO 8601 date and time, or Unix time")]
@@ -30,13 +33,7 @@ Until = Annotated[str, Meta(description="Before then: ISO 8601 date and time, or
 class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
     """What every list takes."""
 
-    project: (
-        Annotated[
-            str,
-            Meta(description="Slug, for a browser that may see several projects; a key has one"),
-        ]
-        | None
-    ) = None
+    project: Slug | None = None
     env: Name | None = None
     service: Name | None = None
     since: Since | None = None

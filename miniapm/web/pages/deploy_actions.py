@@ -81,7 +81,9 @@ async def post_undo(request: Request, caller: Caller) -> Response:
 async def post_review(request: Request, caller: Caller) -> Response:
     """Keeps what a person says of the verdict; an empty decision takes it back."""
     deploy_id, form = deploy_id_of(request), await read_form(request)
-    given = {"decision": form.get("decision") or None, "note": form.get("note", "")}
+    given: dict[str, str | None] = {"note": form.get("note", "")}
+    if "decision" in form:
+        given["decision"] = form.get("decision") or None
     decision, note = read_review(given)
     project = caller.its_project
     await caller.context.database.write(

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from miniapm.domain.delivery.behind import name_behind
 from miniapm.domain.delivery.rules import DeliveryRules
 from miniapm.domain.delivery.values import Outcome
 from miniapm.domain.delivery.words import tell_failure, tell_rework
 from miniapm.domain.deploys.values import Deploy, Overruled
 from miniapm.storage.connection import Connection
-from miniapm.storage.delivery.lanes import Lane
-from miniapm.storage.delivery.listed import find_by_ids, name_behind
+from miniapm.storage.delivery.listed import find_by_ids
 from miniapm.storage.delivery.report import find_outcome
 from miniapm.web.pages.delivery_words import tell_wait
 
@@ -39,10 +39,7 @@ def find_deploy_outcome(
     connection: Connection, deploy: Deploy, rules: DeliveryRules
 ) -> FoundOutcome | None:
     """None where the deploy is not live: then it stands in no number."""
-    if deploy.status != "succeeded" or deploy.hidden_at is not None or deploy.is_left_out:
-        return None
-    lane = Lane(deploy.project_id, deploy.service, deploy.env)
-    outcome = find_outcome(connection, lane, deploy.id, deploy.deployed_at, rules)
+    outcome = find_outcome(connection, deploy, rules) if deploy.is_live else None
     if outcome is None:
         return None
     named = find_by_ids(connection, deploy.project_id, name_behind([outcome]))

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from miniapm.domain.impact.evidence import tell_us
 from miniapm.domain.impact.values import Change, EndpointImpact, Impact
-from miniapm.domain.impact.words import VERDICT_WORDS, tell_us
+from miniapm.domain.impact.words import VERDICT_WORDS
 from miniapm.domain.percents import tell_change, tell_share
 from miniapm.web.charts import NO_VALUE
 from miniapm.web.verdicts import VERDICT_CLASSES

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from miniapm.clock import MINUTE
 from miniapm.domain.deploys.values import Deploy
 from miniapm.domain.impact.minutes import ImpactMinutes
 from miniapm.domain.impact.unjudged import tell_unjudged
@@ -16,8 +15,7 @@ from miniapm.domain.impact.values import (
     Review,
     StoredVerdict,
 )
-from miniapm.domain.impact.windows import PIECE
-from miniapm.domain.impact.words import VERDICT_WORDS, tell_state
+from miniapm.domain.impact.windows import PIECE, WARM_UP
 from miniapm.domain.percents import tell_share
 from miniapm.printable import escape_controls
 from miniapm.storage.connection import Connection
@@ -31,9 +29,10 @@ from miniapm.web.pages.deploy_examples import (
     has_regressed_endpoints,
 )
 from miniapm.web.pages.deploy_overlays import Overlay, draw_overlays
+from miniapm.web.pages.deploy_steps import Step, tell_state_line, tell_steps
 from miniapm.web.time_zone import Zone
-from miniapm.web.times import tell_clock, tell_duration, tell_instant
-from miniapm.web.verdicts import VERDICT_CLASSES, Mark, tell_mark
+from miniapm.web.times import tell_clock, tell_duration, tell_moment
+from miniapm.web.verdicts import Mark, tell_mark
 
 
 class FoundImpact(NamedTuple):
@@ -45,20 +44,10 @@ class FoundImpact(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """A state that the verdict went through."""
-
-    at: int
-    css: str
-    words: str
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
 class ImpactView:
     """`state` says how far it is and when it is looked again; `compared` which minutes were set
-    against each other. `gone` tells why there are no calls to look at. `can_review`: there is
-    something to dismiss or confirm."""
+    against each other, `zero` where the time after begins. `gone` tells why there are no calls to
+    look at. `can_review`: there is something to dismiss or confirm."""
 
     mark: Mark | None
     sentence: str
@@ -69,6 +58,7 @@ class ImpactView:
     review: Review | None
     can_review: bool
     compared: Markup | str
+    zero: str
     overlays: tuple[Overlay, ...]
     examples: tuple[Examples, ...]
     gone: str
@@ -108,14 +98,15 @@ def tell_impact(
     return ImpactView(
         mark=tell_mark(verdict),
         sentence=escape_controls(impact.sentence),
-        state=_tell_state(impact, now, zone),
+        state=tell_state_line(impact, transitions, now, zone),
         # a name within a sentence must not turn the rest of it around
         reasons=tuple(escape_controls(reason) for reason in impact.reasons),
         confounders=impact.confounders,
         replayed=_tell_replayed(impact),
         review=review,
         can_review=impact.state != "pending" and _is_called(impact, transitions),
-        compared=_tell_compared(impact, zone),
+        compared=_tell_compared(deploy, impact, zone),
+        zero=_tell_zero(deploy, impact),
         overlays=draw_overlays(impact, found.minutes),
         examples=found.examples,
         gone=_tell_gone(impact, found.examples, now - context.config.lifetimes.spans),
@@ -123,15 +114,15 @@ def tell_impact(
         endpoints=rows.rows,
         more_endpoints=rows.more,
         unjudged=rows.unjudged,
-        steps=tuple(_tell_step(one) for one in transitions),
+        steps=tell_steps(impact, transitions),
     )
 
 
 def _tell_nothing(sentence: str, review: Review | None) -> ImpactView:
     return ImpactView(
         mark=None, sentence=sentence, state="", reasons=(), confounders=(), replayed="",
-        review=review, can_review=False, compared="", overlays=(), examples=(), gone="", errors=(),
-        endpoints=(), more_endpoints=0, unjudged="", steps=(),
+        review=review, can_review=False, compared="", zero="", overlays=(), examples=(), gone="",
+        errors=(), endpoints=(), more_endpoints=0, unjudged="", steps=(),
     )  # fmt: skip
 
 
@@ -141,43 +132,45 @@ def _is_called(impact: Impact, transitions: list[Transition]) -> bool:
     return bool(called & {"regressed", "improved"})
 
 
-def _tell_state(impact: Impact, now: int, zone: Zone) -> Markup | str:
-    look = impact.look.minutes if impact.look else None
-    words = tell_state(impact.state, look).capitalize()
-    if look is not None:
-        words = f"{words}, after the {look}-minute look"
-    if impact.next_look_at is None:
-        return Markup("{}; judged {}.").format(words, tell_instant(impact.computed_at, zone))
-    left = impact.next_look_at - now
-    when = f"in {tell_duration(left + -left % MINUTE)}" if left > 0 else "any moment"
-    return Markup("{}; next look {}, {}.").format(
-        words, when, tell_clock(impact.next_look_at, zone)
-    )
-
-
 def _tell_replayed(impact: Impact) -> str:
     if not impact.moments:
         return ""
     return (
-        f"The whole rule was replayed at {impact.moments:,} moments without a deploy; at "
-        f"{impact.fired:,} of them ({tell_share(impact.fired / impact.moments)}) it would have "
-        "called something regressed."
+        "All endpoints and figures together: the whole rule would have called something regressed "
+        f"at {impact.fired:,} of {impact.moments:,} moments without a deploy "
+        f"({tell_share(impact.fired / impact.moments)}). A reason above counts one figure of one "
+        "endpoint."
     )
 
 
-def _tell_compared(impact: Impact, zone: Zone) -> Markup | str:
+def _tell_compared(deploy: Deploy, impact: Impact, zone: Zone) -> Markup | str:
     if impact.look is None:
         return ""
     after = impact.look.after
     before = (impact.before.until - impact.before.since) // PIECE * PIECE
     if not before:
         return "Nothing to compare with: the previous deploy is too near."
-    return Markup("Compared: {} until {} with {} from {}.").format(
+    begun = "the deploy"
+    if impact.at > deploy.deployed_at:
+        begun = Markup("its first telemetry, {}").format(tell_moment(impact.at, zone))
+    return Markup(
+        "Compared: {} until {} with {} from {}, the first whole minute after {} of warm-up since "
+        "{}."
+    ).format(
         tell_duration(before),
         tell_clock(impact.before.until, zone),
         tell_duration(after.until - after.since),
         tell_clock(after.since, zone),
+        tell_duration(WARM_UP),
+        begun,
     )
+
+
+def _tell_zero(deploy: Deploy, impact: Impact) -> str:
+    late = impact.at - deploy.deployed_at
+    if late <= 0:
+        return "the deploy"
+    return f"its first telemetry, {tell_duration(late)} after the deploy"
 
 
 def _tell_gone(impact: Impact, examples: tuple[Examples, ...], kept_since: int) -> str:
@@ -186,11 +179,3 @@ def _tell_gone(impact: Impact, examples: tuple[Examples, ...], kept_since: int) 
     if impact.at < kept_since:
         return "Its calls are no longer kept: spans have had their time."
     return "There are no calls of these minutes to look at."
-
-
-def _tell_step(one: Transition) -> Step:
-    state = tell_state(one.state, one.look)
-    words = state if one.state == "pending" else f"{VERDICT_WORDS[one.verdict]}, {state}"
-    if one.look is not None:
-        words = f"{words} ({one.look} min)"
-    return Step(one.changed_at, VERDICT_CLASSES[one.verdict], words, escape_controls(one.sentence))

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from miniapm.clock import HOUR, MINUTE
+from miniapm.domain.impact.evidence import tell_us
 from miniapm.domain.impact.minutes import ImpactMinutes, MinuteFigures
 from miniapm.domain.impact.values import EndpointImpact, Impact
-from miniapm.domain.impact.words import tell_us
 from miniapm.domain.percents import tell_share
 from miniapm.domain.spans.values import ALL_ENDPOINTS
 from miniapm.web.verdicts import VERDICT_CLASSES
@@ -41,7 +41,8 @@ class OverlayRow:
 @dataclass(frozen=True, slots=True)
 class Overlay:
     """One endpoint; `id` is 0 for all of the service. `warm_up` are the first minutes after, which
-    are not judged."""
+    are not judged; `judged_until` is the minute after which nothing was (None: there was no look),
+    `replaced_at` the one of the next deploy, where the line after ends (None: later or never)."""
 
     id: int
     name: str
@@ -49,6 +50,8 @@ class Overlay:
     panels: tuple[Panel, ...]
     rows: tuple[OverlayRow, ...]
     warm_up: int
+    judged_until: int | None
+    replaced_at: int | None
 
 
 def draw_overlays(impact: Impact, minutes: ImpactMinutes | None) -> tuple[Overlay, ...]:
@@ -78,20 +81,29 @@ def _draw(figures: MinuteFigures, css: str, impact: Impact, since: int) -> Overl
         lines.append(("Failed", failed))
     # what was deployed for a while has a gap between: both hours begin at their own place
     begun = (impact.at - since) // MINUTE
-    halves = [(title, *_split(values, begun)) for title, values in lines]
+
+    def to_minute(at: int | None) -> int | None:
+        minute = None if at is None else (at - since) // MINUTE - begun
+        return minute if minute is not None and minute < _LENGTH else None
+
+    replaced_at = to_minute(impact.next_at)
+    halves = [(title, *_split(values, begun, replaced_at)) for title, values in lines]
     return Overlay(
         id=figures.endpoint_id,
         name=figures.name,
         css=css,
         panels=tuple(_draw_panel(title, before, after) for title, before, after in halves),
         rows=tuple(_tell_rows(halves)),
-        warm_up=(impact.after_since - impact.at + MINUTE - 1) // MINUTE,
+        warm_up=to_minute(impact.after_since) or 0,
+        judged_until=to_minute(impact.look.after.until) if impact.look else None,
+        replaced_at=replaced_at,
     )
 
 
-def _split(values: Values, begun: int) -> tuple[Values, Values]:
-    """The first hour, and what follows from the minute of the deploy on."""
-    return values[:_HOUR], values[begun : begun + _LENGTH + 1]
+def _split(values: Values, begun: int, replaced_at: int | None) -> tuple[Values, Values]:
+    """The first hour, and what follows from the minute of the deploy on, until the next one."""
+    length = _LENGTH + 1 if replaced_at is None else replaced_at
+    return values[:_HOUR], values[begun : begun + length]
 
 
 def _draw_panel(title: str, before: Values, after: Values) -> Panel:

@@ -60,6 +60,8 @@ class ExampleRow:
     failed: bool
     status: str
     version: str
+    env: str
+    is_production: bool
     trace_id: str
 
 
@@ -81,10 +83,12 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EndpointView:
-    """`totals` is None where the endpoint was not called in this time."""
+    """`totals` is None where the endpoint was not called in this time. `has_envs`: what is shown
+    may be of several environments."""
 
     filter: PageFilter
     envs: tuple[str, ...]
+    has_envs: bool
     ranges: tuple[tuple[str, str], ...]
     endpoint: Endpoint
     first_seen: Markup
@@ -157,6 +161,7 @@ def _make_view(
     return EndpointView(
         filter=wanted.as_shown(),
         envs=find_choices(found.envs, wanted.env),
+        has_envs=not wanted.env and len(set(found.envs)) > 1,
         ranges=RANGES,
         endpoint=found.endpoint,
         first_seen=tell_short(found.times.first_seen_at, zone),
@@ -209,5 +214,7 @@ def _tell_example(entry: FoundEntry, release: Release) -> ExampleRow:
         failed=entry.failed,
         status=str(entry.status_code) if entry.status_code is not None else "",
         version=tell_version(release),
+        env=release.env,
+        is_production=is_production(release.env),
         trace_id=entry.trace_id.hex() if entry.trace_id is not None else "",
     )

@@ -8,12 +8,8 @@ from starlette.responses import Response
 from miniapm.domain.delivery.rules import DeliveryRules
 from miniapm.domain.deploys.repositories import Repository, read_repository
 from miniapm.storage.connection import Connection
-from miniapm.storage.delivery.environments import (
-    Difference,
-    Place,
-    ServicePlaces,
-    find_places,
-)
+from miniapm.storage.delivery.differences import Difference
+from miniapm.storage.delivery.environments import Place, ServicePlaces, find_places
 from miniapm.storage.deploys.find import find_lanes
 from miniapm.storage.impact.shown import find_newest_change
 from miniapm.web.auth import Caller

@@ -155,7 +155,7 @@ def _tell_regressions(counts: RegressionCounts, wanted: PageFilter) -> str:
     noun = "regression" if counts.regressed == 1 else "regressions"
     when = "in this time" if wanted.range or wanted.since or wanted.until else "in 90 days"
     said = [
-        f"{count} {word}"
+        word if counts.regressed == 1 else f"{count} of them {word}"
         for count, word in ((counts.dismissed, "dismissed"), (counts.confirmed, "confirmed"))
         if count
     ]

@@ -16,8 +16,8 @@ from miniapm.domain.receivers.datadog_gate import (
 )
 from miniapm.exceptions import MiniapmError, NotFound
 from miniapm.storage.connection import Connection
-from miniapm.storage.foreign.gates import find_gated, get_gate, insert_gate
 from miniapm.storage.impact.shown import find_judgement
+from miniapm.storage.receivers.datadog_gates import find_gated, get_gate, insert_gate
 from miniapm.web.addresses import write_base_url
 from miniapm.web.ingest.calls import Answer
 from miniapm.web.ingest.deploys import defaults_of

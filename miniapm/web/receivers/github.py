@@ -9,6 +9,7 @@ from miniapm.domain.strict_json import decode_object
 from miniapm.exceptions import Invalid
 from miniapm.web.ingest.calls import Answer
 from miniapm.web.receivers.calls import ForeignCall
+from miniapm.web.receivers.forms import is_form
 from miniapm.web.receivers.hearing import (
     find_receiver,
     hash_body,
@@ -19,7 +20,6 @@ from miniapm.web.receivers.hearing import (
 
 _SIGNATURE = "X-Hub-Signature-256"
 _EVENT = "X-GitHub-Event"
-_FORM = b"application/x-www-form-urlencoded"
 
 
 async def post_github(call: ForeignCall) -> Answer:
@@ -41,8 +41,7 @@ def _prove(call: ForeignCall, receiver: Receiver, body: bytes) -> None:
 def _decode(call: ForeignCall, body: bytes) -> dict[str, Any]:
     """JSON, or a form with JSON in its field `payload`: GitHub's default for a new webhook. What
     `curl -d` sends calls itself a form, too."""
-    is_form = call.headers.get(b"content-type", b"").lower().startswith(_FORM)
-    if not is_form or body.lstrip().startswith(b"{"):
+    if not is_form(call.headers.get(b"content-type", b""), body):
         return decode_object(body)
     try:
         payload = parse_qs(body.decode("ascii"), max_num_fields=10).get("payload", [""])[0]

@@ -8,13 +8,13 @@ from miniapm.domain.keys import DEPLOYS_WRITE, READ, SCOPES
 from miniapm.domain.receivers.sentry import read_release, read_release_deploy
 from miniapm.domain.strict_json import decode_object
 from miniapm.storage.connection import Connection
-from miniapm.storage.foreign.release_deploys import (
+from miniapm.storage.receivers.sentry_release_deploys import (
     ReleaseSender,
     change_release,
     find_release_deploys,
     record_release_deploy,
 )
-from miniapm.storage.foreign.releases import (
+from miniapm.storage.receivers.sentry_releases import (
     delete_release,
     find_previous_with_commits,
     find_release_commits,

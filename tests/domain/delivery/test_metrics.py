@@ -5,9 +5,10 @@ import pytest
 from miniapm.clock import DAY, HOUR
 from miniapm.domain.delivery.bands import Bands, find_bands
 from miniapm.domain.delivery.metrics import Metrics, find_median, find_p90, measure
-from miniapm.domain.delivery.reverts import find_reverted, is_same_commit
+from miniapm.domain.delivery.reverts import find_reverted
 from miniapm.domain.delivery.rules import DeliveryRules, parse_names
 from miniapm.domain.delivery.values import Failure, LiveDeploy, Outcome
+from miniapm.domain.deploys.commits import is_same_commit
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 

@@ -95,6 +95,21 @@ def test_which_events_a_verdict_makes(
     assert name_verdict_events(now, before, previous_deploy) == events
 
 
+@pytest.mark.parametrize(
+    ("now", "before", "events"),
+    [
+        (("final", "unchanged"), ("final", "regressed"), []),
+        (("final", "improved"), ("final", "unchanged"), []),
+        (("final", "regressed"), ("final", "regressed"), []),
+        (("final", "regressed"), ("final", "unchanged"), ["verdict.regressed"]),
+    ],
+)
+def test_of_an_edit_only_a_regression_is_news(
+    now: tuple[State, Verdict], before: tuple[State, Verdict], events: list[str]
+) -> None:
+    assert name_verdict_events(now, before, "regressed", is_edit=True) == events
+
+
 def test_events_are_chosen_by_name() -> None:
     assert check_events([]) == tuple(EVENTS)
     assert check_events(["error.new", "deploy.recorded", "error.new"]) == (
@@ -167,6 +182,21 @@ def test_a_regression_in_a_chat() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("event", "state", "verdict", "title"),
+    [
+        ("verdict.regressed", "provisional", "regressed", "▲ *shop in production: regressed, prov"),
+        ("verdict.reached", "final", "regressed", "▲ *shop in production: regressed, final*"),
+        ("verdict.recovered", "withdrawn", "unchanged", "● *shop in production: recovered*"),
+        ("verdict.recovered", "final", "improved", "▽ *shop in production: recovered, final*"),
+    ],
+)
+def test_a_chat_is_told_how_sure_it_is(event: str, state: str, verdict: str, title: str) -> None:
+    news = deploy_news(state=state, verdict=verdict)
+    text = text_of(msgspec.structs.replace(news, event=event))
+    assert text.splitlines()[0].startswith(title)
+
+
 def test_an_error_in_a_chat() -> None:
     assert text_of(error_news()).splitlines() == [
         "New error in shop (production, v1.2): <https://apm.example/p/shop/errors/7|KeyError>",
@@ -176,7 +206,8 @@ def test_an_error_in_a_chat() -> None:
 
 
 HOSTILE = (
-    "<!channel> <https://evil.example|click> @here [a](http://x) ![](http://y)\n*x* & |\x1b\u202e"
+    "http://a.example <!channel> <https://evil.example|click> @here [a](http://x) ![](http://y)\n"
+    "*x* & |\x1b\u202e"
 )
 
 
@@ -189,6 +220,7 @@ def test_hostile_text_has_no_power_over_a_chat(field: str) -> None:
     # the only link is ours, and nothing is mentioned
     assert text.count("<") == 1 == text.count(">")
     assert "<https://apm.example/p/shop/errors/7|" in text
+    assert text.count("://") == 1
     for sign in ("<!", "@here", "](", "\x1b", "\u202e"):
         assert sign not in text
     assert "&lt;!channel&gt;" in text
@@ -213,3 +245,11 @@ def test_scrubbing_leaves_ids_and_links_alone() -> None:
     sha = "0123456789abcdef0123456789abcdef01234567"
     news = deploy_news(make_deploy(git_sha=sha, version=None, url="https://ci.example/runs/1"))
     assert news.scrub(make_scrubber()).data == news.data
+
+
+def test_our_own_names_are_no_secrets() -> None:
+    ours = "state,status,verdict,reasons,impact,deploy,error,name,id,page,held,project,message"
+    for news in (deploy_news(reasons=["a"]), error_news(message="b")):
+        assert news.scrub(make_scrubber(ours)).data == news.data
+    told = error_news(message="state=hunter2-hunter2").scrub(make_scrubber(ours))
+    assert "hunter2" not in told.encode("json")

@@ -1,5 +1,6 @@
 """The job that tells webhooks: each event once, kept until it arrives, never too many."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -11,11 +12,11 @@ import pytest
 from miniapm.clock import DAY, HOUR, MINUTE, SECOND
 from miniapm.domain.errors.groups import open_group
 from miniapm.domain.errors.values import Group
-from miniapm.domain.scrubbing import make_scrubber
+from miniapm.domain.scrubbing import Scrubber, make_scrubber
 from miniapm.domain.webhooks.attempts import MOST_ATTEMPTS
 from miniapm.posting import post
 from miniapm.storage.audit import Act
-from miniapm.storage.deploys.change import hide_deploy
+from miniapm.storage.deploys.change import edit_deploy, hide_deploy
 from miniapm.storage.errors.groups import insert_group
 from miniapm.storage.projects import Project, delete_project, insert_project
 from miniapm.storage.webhooks.deliveries import KEPT_PER_WEBHOOK
@@ -232,6 +233,116 @@ def test_own_names_are_scrubbed_too(tmp_path: Path, clock: FakeClock, receiver: 
     assert b"12345678" not in call.body
 
 
+def test_settings_that_name_our_own_fields_stop_nothing(
+    tmp_path: Path, clock: FakeClock, receiver: Receiver
+) -> None:
+    ours = make_scrubber("state,status,verdict,reasons,impact,deploy,error")
+    with telling(tmp_path / "miniapm.db", clock, scrubber=ours) as house:
+        house.add_webhook(receiver)
+        house.judge(house.add_deploy())
+        house.add_error()
+        house.tell()
+    assert len(receiver.calls) == 4
+    impact = receiver.calls[1].json["data"]["impact"]
+    assert (impact["state"], impact["verdict"]) == ("final", "regressed")
+
+
+class Choking(Scrubber):
+    """Cannot read one text."""
+
+    def scrub_text(self, text: str) -> str:
+        if "choke" in text:
+            raise RuntimeError(text)
+        return super().scrub_text(text)
+
+
+def test_what_cannot_be_told_holds_up_nothing_else(
+    tmp_path: Path, clock: FakeClock, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    with telling(tmp_path / "miniapm.db", clock, scrubber=Choking()) as house:
+        house.add_webhook(receiver)
+        house.add_error(message="choke")
+        house.add_error(message="fine")
+        house.tell()
+        house.tell()
+    assert [call.json["data"]["error"]["message"] for call in receiver.calls] == ["fine"]
+    assert [one.message.partition(" ")[0] for one in caplog.records] == ["error.new"]
+
+
+def test_a_project_that_cannot_be_read_holds_up_no_other(
+    house: Telling, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.write(insert_project, Project(2, "other", "Other", START))
+    house.add_webhook(receiver)
+    house.add_webhook(receiver, project=Project(2, "other", "Other", START))
+    judged = house.add_deploy()
+    house.judge(judged)
+    house.add_deploy(project_id=2)
+
+    def spoil(connection: Any) -> None:
+        connection.execute("update impacts set evidence = x'00'")
+
+    house.write(spoil)
+    house.tell()
+    assert [call.json["data"]["project"] for call in receiver.calls] == ["other"]
+    assert [one.message for one in caplog.records] == ["the news of project shop cannot be read"]
+
+
+def test_a_chat_gets_one_message_of_a_verdict(house: Telling, receiver: Receiver) -> None:
+    with receiving() as program:
+        house.add_webhook(receiver, form="slack")
+        house.add_webhook(receiver, "verdict.reached", form="slack")
+        house.add_webhook(program, "verdict.reached", "verdict.regressed")
+        house.judge(house.add_deploy())
+        house.tell()
+        assert sorted(events_of(program)) == ["verdict.reached", "verdict.regressed"]
+    told = house.rows(
+        "select webhook_id, event from webhook_deliveries "
+        "where body like '{\"text\"%' and event like 'verdict.%' order by webhook_id"
+    )
+    assert [row["event"] for row in told] == ["verdict.regressed", "verdict.reached"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"timestamp": "2025-10-09T08:00:00Z"}, []),
+        ({"title": "Faster"}, ["verdict.recovered", "verdict.reached"]),
+    ],
+)
+def test_a_correction_is_no_recovery(
+    house: Telling, receiver: Receiver, given: dict[str, str], told: list[str]
+) -> None:
+    house.add_webhook(receiver, "verdict.reached", "verdict.regressed", "verdict.recovered")
+    deploy_id = house.add_deploy(deployed_at=START - HOUR)
+    house.judge(deploy_id)
+    house.tell()
+    receiver.calls.clear()
+    house.clock.move(MINUTE)
+    house.write(edit_deploy, act(house), 1, deploy_id, given)
+    house.clock.move(10 * SECOND)
+    house.judge(deploy_id, endpoints=(make_endpoint(verdict="unchanged"),))
+    house.tell()
+    assert events_of(receiver) == told
+    house.clock.move(HOUR)
+    house.judge(deploy_id)
+    house.tell()
+    assert events_of(receiver)[len(told) :] == ["verdict.regressed", "verdict.reached"]
+
+
+def test_a_correction_that_shows_a_regression_is_told(house: Telling, receiver: Receiver) -> None:
+    house.add_webhook(receiver, "verdict.reached", "verdict.regressed", "verdict.recovered")
+    deploy_id = house.add_deploy(deployed_at=START - HOUR)
+    house.judge(deploy_id, endpoints=(make_endpoint(verdict="unchanged"),))
+    house.tell()
+    receiver.calls.clear()
+    house.clock.move(MINUTE)
+    house.write(edit_deploy, act(house), 1, deploy_id, {"timestamp": "2025-10-09T08:00:00Z"})
+    house.judge(deploy_id)
+    house.tell()
+    assert events_of(receiver) == ["verdict.regressed"]
+
+
 def test_slack_gets_text(house: Telling, receiver: Receiver) -> None:
     house.add_webhook(receiver, form="slack")
     house.add_deploy(version="v1", title="<!channel> hello")
@@ -417,6 +528,28 @@ def test_a_slow_receiver_holds_up_nobody(tmp_path: Path, clock: FakeClock) -> No
 
 
 WAITING = "select problem from webhook_deliveries where state = 'waiting' order by id"
+
+
+def test_what_happens_while_a_receiver_hangs_is_told_to_the_others(house: Telling) -> None:
+    with receiving() as slow, receiving() as quick:
+        slow.silence = threading.Event()
+        house.add_webhook(slow, "deploy.recorded")
+        house.add_webhook(quick, "error.new")
+        house.add_deploy()
+        group = make_group(house, 1)
+
+        async def run() -> None:
+            running = asyncio.create_task(house.job.run())
+            await asyncio.to_thread(slow.wait, 1)
+            await house.database.write(insert_group, group)
+            await asyncio.to_thread(quick.wait, 1)
+            assert not running.done()
+            assert slow.silence is not None
+            slow.silence.set()
+            await running
+
+        house.run(run())
+        assert {state for _, state, _ in house.deliveries()} == {"delivered"}
 
 
 def test_receivers_are_served_side_by_side(house: Telling) -> None:

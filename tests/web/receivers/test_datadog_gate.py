@@ -8,7 +8,7 @@ import pytest
 from miniapm.clock import DAY, MINUTE
 from miniapm.domain.deploys.values import Deploy
 from miniapm.domain.keys import READ
-from miniapm.storage.foreign.gates import KEPT_FOR
+from miniapm.storage.receivers.datadog_gates import KEPT_FOR
 from tests import factories
 from tests.conftest import Server
 from tests.factories import START

@@ -16,7 +16,7 @@ from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.find import get_deploy
 from miniapm.storage.deploys.record import record_announcement
 from miniapm.storage.deploys.rows import COLUMNS, insert_commits, to_deploys, update_row
-from miniapm.storage.foreign.releases import find_brought, store_release
+from miniapm.storage.receivers.sentry_releases import find_brought, store_release
 
 MOST_LISTED = 100
 

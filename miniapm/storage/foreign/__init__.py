@@ -1,1 +1,0 @@
-"""What clients of other services keep here besides deploys."""
