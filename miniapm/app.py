@@ -37,6 +37,12 @@ from miniapm.storage.observed.watch import LOOK_SECONDS as LOOK_AT_RELEASES_SECO
 from miniapm.storage.observed.watch import ReleaseWatch
 from miniapm.storage.projects import Project, find_projects, insert_project
 from miniapm.storage.receivers.deliveries import KEPT_FOR, delete_deliveries_before
+from miniapm.storage.receivers.forgetting import (
+    GATES_KEPT_FOR,
+    RELEASES_KEPT_FOR,
+    delete_gates_before,
+    delete_releases_before,
+)
 from miniapm.storage.retention.job import RetentionJob
 from miniapm.storage.server_lock import find_server_address, write_server_address
 from miniapm.storage.sessions import delete_expired_sessions
@@ -142,6 +148,9 @@ def list_jobs(context: Context) -> list[Job]:
         await database.write(delete_expired_sessions, clock())
         await database.write(delete_expired_links, clock())
         await database.write(delete_deliveries_before, clock() - KEPT_FOR)
+        await database.write(delete_gates_before, clock() - GATES_KEPT_FOR)
+        while await database.write(delete_releases_before, clock() - RELEASES_KEPT_FOR):
+            pass
 
     async def note_jobs() -> None:
         assert isinstance(context.jobs, Supervisor)

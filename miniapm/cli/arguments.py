@@ -1,13 +1,9 @@
 """What people type behind a flag or a command, read: instants, durations, ids."""
 
-import re
-
 from miniapm.cli.options import bad_flag
 from miniapm.domain.durations import parse_duration
 from miniapm.domain.ids import parse_id
-from miniapm.domain.instants import parse_instant
-
-_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+from miniapm.domain.instants import parse_instant_or_date
 
 
 def read_instant(flag: str, text: str | None, now: int) -> int | None:
@@ -20,7 +16,7 @@ def read_instant(flag: str, text: str | None, now: int) -> int | None:
     except ValueError:
         pass
     try:
-        return parse_instant(f"{text}T00:00:00Z" if _DATE.fullmatch(text) else text)
+        return parse_instant_or_date(text)
     except ValueError:
         raise bad_flag(
             flag,

@@ -45,6 +45,8 @@ class Asker:
             key = get_json(self.server, "/api/v1/key", self.deadline, retry=False)
             if not isinstance(key, Found):
                 return _Previous(note=explain(key))
+            if not isinstance(key.value, dict) or not isinstance(key.value.get("project"), str):
+                return _Previous(note="the server's answer is no key")
             place = {**_read_place(key.value), **place}
         # the newest may be this very deploy, told of by others
         query = {**place, "status": "succeeded", "limit": "10"}
@@ -56,10 +58,9 @@ class Asker:
         return _newest(answer.value, str(self.body["git_sha"]))
 
 
-def _read_place(key: object) -> dict[str, str]:
+def _read_place(key: Mapping[str, str]) -> dict[str, str]:
     """Where the server puts what a key records without an env or a service."""
-    project = key.get("project") if isinstance(key, dict) else None
-    return {"env": USUAL_ENV, "service": str(project), **read_key_place(key)}
+    return {"env": USUAL_ENV, "service": key["project"], **read_key_place(key)}
 
 
 def _newest(value: object, own_sha: str) -> _Previous:
@@ -68,14 +69,12 @@ def _newest(value: object, own_sha: str) -> _Previous:
     items = value.get("items") if isinstance(value, dict) else None
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         return _Previous(note="the server's answer is no list of deploys")
-    shas = [item.get("git_sha") for item in items if not item.get("is_left_out")]
-    own = [
-        _is_only_seen(item) and same_revision(str(item.get("git_sha")), own_sha)
-        for item in items
-        if not item.get("is_left_out")
-    ]
-    sha = next((sha for sha, is_own in zip(shas, own, strict=True) if not is_own), None)
-    return _Previous(sha=sha if isinstance(sha, str) else None)
+    for item in items:
+        sha = str(item.get("git_sha"))
+        is_own = _is_only_seen(item) and same_revision(sha, own_sha)
+        if not is_own and not item.get("is_left_out"):
+            return _Previous(sha=sha)
+    return _Previous()
 
 
 def _is_only_seen(item: Mapping[str, object]) -> bool:

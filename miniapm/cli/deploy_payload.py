@@ -7,7 +7,14 @@ from pathlib import Path
 from miniapm.cli.deploy_commits import Asker, find_commits
 from miniapm.client.ci_variables import Variables, read_variables
 from miniapm.client.deadline import Deadline
-from miniapm.client.git import Git, GitFailed, is_sha, public_address, same_revision
+from miniapm.client.git import (
+    Git,
+    GitFailed,
+    NoRepository,
+    is_sha,
+    public_address,
+    same_revision,
+)
 from miniapm.client.remote import Server
 from miniapm.exceptions import Invalid
 
@@ -49,7 +56,8 @@ def find_payload(
     """
     git = Git(deadline)
     variables = read_variables(environ)
-    sha = given.sha or _find_sha(variables, git)
+    named = _resolve(given.sha, git) if given.sha else _Named(_find_sha(variables, git))
+    sha = named.sha
     if variables.sha and not same_revision(variables.sha, sha):
         variables = replace(variables, version=None)  # of another revision than the flag's
     if given.timestamp:
@@ -57,7 +65,7 @@ def find_payload(
     repository = given.repository or variables.repository or git.repository()
     body: dict[str, object] = {
         "git_sha": sha,
-        "version": given.version or variables.version or _describe(sha, git),
+        "version": given.version or named.tag or variables.version or _describe(sha, git),
         "env": given.env or variables.env,
         "service": given.service or variables.service,
         "deployer": given.deployer or variables.deployer or git.user_name(),
@@ -71,11 +79,38 @@ def find_payload(
         "repository": public_address(repository) if repository else None,
         "id": given.id,
     }
-    notes: tuple[str, ...] = ()
+    notes = named.notes
     if given.commits and is_sha(sha):
-        commits, notes = find_commits(sha, git, Asker(server, deadline, body, given.timestamp))
+        commits, more = find_commits(sha, git, Asker(server, deadline, body, given.timestamp))
         body["commits"] = commits
+        notes += more
     return Payload({name: value for name, value in body.items() if value}, notes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """The commit, and the tag by which it was named."""
+
+    sha: str
+    tag: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def _resolve(name: str, git: Git) -> _Named:
+    """A tag, a branch or the beginning of a sha as the whole sha; as it is where git knows none."""
+    try:
+        if tagged := git.find_tag(name):
+            return _Named(tagged, name)
+        if found := git.find(name):
+            return _Named(found)
+    except NoRepository:
+        return _Named(name)
+    except GitFailed as error:
+        return _Named(name, notes=() if is_sha(name) else (f"{name} is sent as it is: {error}",))
+    if is_sha(name):
+        return _Named(name)
+    unknown = f"{name} is sent as it is: the repository here has no such tag, branch or commit"
+    return _Named(name, notes=(unknown,))
 
 
 def _find_sha(variables: Variables, git: Git) -> str:

@@ -6,6 +6,7 @@ import re
 import sys
 from dataclasses import asdict, dataclass, field
 
+from miniapm import clock
 from miniapm.cli.deploy_payload import Given, Payload, find_payload
 from miniapm.client.deadline import Deadline
 from miniapm.client.recording import warn
@@ -15,7 +16,9 @@ from miniapm.exceptions import Invalid
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A dry run: nothing was sent."""
+    """A dry run: nothing was sent. `refusal` is what the server would say against it."""
+
+    refusal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class Result:
     @property
     def exit_code(self) -> int:
         """Under --strict."""
-        if isinstance(self.outcome, Sent | Shown):
+        if isinstance(self.outcome, Sent) or self.outcome == Shown():
             return 0
         return 3 if isinstance(self.outcome, Unreachable) else 2
 
@@ -57,9 +60,21 @@ def preview(given: Given, deadline: Deadline) -> Result:
     except Invalid:
         server = None
     try:
-        return Result(Shown(), find_payload(given, os.environ, server, _half(deadline)))
+        payload = find_payload(given, os.environ, server, _half(deadline))
     except Invalid as error:
         return Result(NothingToSend(error.message))
+    return Result(Shown(_find_refusal(payload)), payload)
+
+
+def _find_refusal(payload: Payload) -> str | None:
+    """What is wrong with a payload, by the server's own rules: too heavy for a hook to import."""
+    from miniapm.domain.deploys.reading import Defaults, announce
+
+    try:
+        announce(payload.body, Defaults(project_id=0, service="-"), clock.now(), source="api")
+    except Invalid as error:
+        return "; ".join(f"{name} {problem}" for name, problem in error.fields.items())
+    return None
 
 
 def _half(deadline: Deadline) -> Deadline:
@@ -87,6 +102,8 @@ def print_result(result: Result, *, as_json: bool) -> None:
         warn(outcome.reason)
     else:
         warn(explain(outcome))
+    if isinstance(outcome, Shown) and outcome.refusal:
+        print(f"miniapm: warning: the server will refuse this: {outcome.refusal}", file=sys.stderr)
 
 
 def _print(text: str) -> None:

@@ -20,6 +20,7 @@ from miniapm.cli.options import (
     DatabaseOption,
     ProjectOption,
     YesOption,
+    bad_flag,
     find_database,
 )
 from miniapm.cli.output import tell
@@ -71,6 +72,8 @@ def export_deploys(
     path = find_database(db, config)
     now = clock.now()
     begin, end = read_instant("--since", since, now), read_instant("--until", until, now)
+    if begin is not None and end is not None and begin >= end:
+        raise bad_flag("--until", "must be after --since")
 
     def write(connection: Connection, out: BinaryIO) -> int:
         return _export(connection, out, project, file_format, begin, end, hidden=hidden)
@@ -134,8 +137,10 @@ def _write_file(path: Path, write: Callable[[BinaryIO], int]) -> int:
             out.flush()
             os.fsync(out.fileno())
         beside.replace(path)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             beside.unlink()
+        if isinstance(error, OSError) and error.filename == str(beside):
+            error.filename = str(path)  # what they asked for
         raise
     return count

@@ -29,6 +29,7 @@ from miniapm.domain.deploys.importing import (
     read_pieces,
 )
 from miniapm.domain.deploys.reading import Defaults
+from miniapm.domain.deploys.revisions_log import TIME_UNKNOWN
 from miniapm.domain.deploys.values import DEFAULT_ENV
 from miniapm.exceptions import Invalid
 from miniapm.storage.once import read_once
@@ -96,7 +97,8 @@ def import_deploys(
     With --format commits a line is a commit (sha, timestamp; message, author, repository, branch),
     for the lead time of deploys that came without.
 
-    A line for each deploy says what became of it: new, there already, left out, or refused and why.
+    A line for each deploy says what became of it: new, updated where it tells more of one that is
+    there, there already, left out, or refused and why.
     A bad line does not stop the others: correct it and import the file again, what is there already
     is recognised. Exits 2 when a line was refused.
 
@@ -108,9 +110,9 @@ def import_deploys(
     chosen = read_once(settings.database_path, choose_project, project)
     now = clock.now()
     defaults = read_defaults(chosen.id, chosen.slug, env, service, now)
-    if match and file_format not in (None, ImportFormat.GIT_TAGS):
-        raise bad_flag("--match", "is for tags only")
     if file_format is ImportFormat.COMMITS:
+        if match:
+            raise bad_flag("--match", "is for tags only, and these are commits")
         with _open(file) as source:
             import_commits(
                 source, settings.database_path, chosen.id, now, as_json=as_json, dry_run=dry_run
@@ -129,6 +131,14 @@ def import_deploys(
                 report = ImportReport(bar, as_json=as_json, dry_run=dry_run)
                 _import_file(source, file, file_format, match or (), defaults, now, store, report)
     report.finish()
+    if report.timeless:
+        them = "is a rollback" if report.timeless == 1 else "are rollbacks"
+        tell(
+            f"{report.timeless:,} of them {them}: Capistrano does not log when. Each stands one "
+            "second after the line before it, so that recovery looks as short as that until "
+            "`miniapm deploys edit ID --timestamp TIME` tells better; `miniapm deploys list --tag "
+            f"{TIME_UNKNOWN}` shows them."
+        )
     if not report.total:
         fitting = f": no tag is called {' or '.join(match)}" if match else ""
         tell(f"{file} holds nothing to import{fitting}.")
@@ -159,6 +169,8 @@ def _import_file(
         lines = read_lines(source.readline)
         if found is None:
             found, lines = guess_format(name, lines)
+    if match and found != "git-tags":
+        raise bad_flag("--match", f"is for tags only, and this is {found}")
     report.start(found)
     import_lines(
         parse_lines(found, lines, match),

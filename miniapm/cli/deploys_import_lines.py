@@ -9,7 +9,7 @@ from miniapm.cli.deploys_import_report import ImportReport
 from miniapm.cli.deploys_import_write import open_write
 from miniapm.config import Config
 from miniapm.domain.deploys.exported import ExportedDeploy
-from miniapm.domain.deploys.github_deployments import LeftOut
+from miniapm.domain.deploys.given_lines import LeftOut
 from miniapm.domain.deploys.importing import GivenLine, read_deploy
 from miniapm.domain.deploys.reading import Defaults
 from miniapm.domain.deploys.values import Announcement, Source

@@ -7,7 +7,8 @@ import msgspec
 from miniapm.cli.progress import Bar
 from miniapm.clock import to_rfc3339
 from miniapm.domain.deploys.exported import ExportedDeploy
-from miniapm.domain.deploys.github_deployments import LeftOut
+from miniapm.domain.deploys.given_lines import LeftOut
+from miniapm.domain.deploys.revisions_log import TIME_UNKNOWN
 from miniapm.domain.deploys.values import Announcement
 from miniapm.exceptions import Invalid
 from miniapm.printable import escape_controls
@@ -15,7 +16,8 @@ from miniapm.storage.deploys.record import Recorded
 
 
 class ImportReport:
-    """Prints a line for each line, as text or as parts of one JSON object; counts them.
+    """Prints a line for each line, as text or as parts of one JSON object; counts them, and those
+    whose time is made up.
 
     `bar` shows how far it is, where somebody waits for it.
     """
@@ -25,13 +27,15 @@ class ImportReport:
         self._as_json = as_json
         self._dry_run = dry_run
         self.new = 0
+        self.updated = 0
         self.known = 0
         self.refused = 0
+        self.timeless = 0
         self.left_out = 0
 
     @property
     def total(self) -> int:
-        return self.new + self.known + self.refused + self.left_out
+        return self.new + self.updated + self.known + self.refused + self.left_out
 
     def start(self, file_format: str) -> None:
         if self._as_json:
@@ -54,6 +58,7 @@ class ImportReport:
                 f"left out: {deploy.reason}",
             )
         elif stored is not None:
+            self.timeless += isinstance(deploy, Announcement) and TIME_UNKNOWN in deploy.tags
             self._add_stored(number, stored, deploy)
 
     def _add_refused(self, number: int, error: Invalid) -> None:
@@ -67,9 +72,15 @@ class ImportReport:
     def _add_stored(
         self, number: int, stored: Recorded, deploy: Announcement | ExportedDeploy
     ) -> None:
-        self.new += stored.is_new
-        self.known += not stored.is_new
-        result = "new" if stored.is_new else "already there"
+        if stored.is_new:
+            result = "new"
+            self.new += 1
+        elif stored.is_changed:
+            result = "updated"
+            self.updated += 1
+        else:
+            result = "already there"
+            self.known += 1
         # the id of a deploy that was only tried out means nothing
         deploy_id = None if stored.is_new and self._dry_run else str(stored.deploy_id)
         self._print(
@@ -91,6 +102,7 @@ class ImportReport:
         if self._as_json:
             totals = {
                 "new": self.new,
+                "updated": self.updated,
                 "already_there": self.known,
                 "refused": self.refused,
                 "left_out": self.left_out,
@@ -100,8 +112,9 @@ class ImportReport:
         tried = "Tried only, nothing is stored. " if self._dry_run else ""
         lines = "1 line" if self.total == 1 else f"{self.total:,} lines"
         left_out = f", {self.left_out:,} left out" if self.left_out else ""
+        updated = f"{self.updated:,} updated, " if self.updated else ""
         print(
-            f"{tried}{lines}: {self.new:,} new, {self.known:,} already there, "
+            f"{tried}{lines}: {self.new:,} new, {updated}{self.known:,} already there, "
             f"{self.refused:,} refused{left_out}."
         )
         sys.stdout.flush()

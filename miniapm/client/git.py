@@ -49,7 +49,7 @@ class Commit:
 
     @property
     def is_dated(self) -> bool:
-        """Whether the server can read its time, and believe it; git writes 1970 where it has none."""
+        """Whether its time can be true; git writes 1970 where it has none."""
         return _DATED.match(self.timestamp) is not None
 
     def to_fields(self) -> dict[str, object]:

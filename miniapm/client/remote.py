@@ -139,8 +139,11 @@ def explain(outcome: Refused | Unreachable) -> str:
     """What went wrong and what to do, in one line."""
     if isinstance(outcome, Unreachable):
         return f"{outcome.reason}; see that the server runs at MINIAPM_URL, then send it again"
-    fields = "; ".join(f"{name}: {problem}" for name, problem in outcome.fields.items())
-    said = ": ".join(part for part in (outcome.message.rstrip("."), fields) if part)
+    fields = [f"{name} {problem}" for name, problem in outcome.fields.items()]
+    # a message that begins with the first of them has no more to say than all of them
+    told = fields and outcome.message.startswith(fields[0])
+    message = "" if told else outcome.message.rstrip(".")
+    said = ": ".join(part for part in (message, "; ".join(fields)) if part)
     hint = _HINTS.get(outcome.status)
     return f"the server answered {outcome.status}, {said}" + (f"; {hint}" if hint else "")
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from miniapm.config.fields import setting_fields
+from miniapm.domain.delivery.rules import parse_names
 from miniapm.domain.durations import parse_duration
 from miniapm.exceptions import Invalid
 
@@ -27,6 +28,8 @@ def check_setting(name: str, value: object, *, where: str, loose: bool) -> Any:
         return _CHECKS[name](converted) if name in _CHECKS else converted
     except msgspec.ValidationError as error:
         reason = f"must be one of {', '.join(field.options)}" if field.options else _reword(error)
+        if isinstance(value, list) and "separated by commas" in field.description:
+            reason = 'must be one text, with commas between the names, such as "a, b"'
     except ValueError as error:
         reason = str(error)
     raise Invalid(f"The setting {where} is bad: {reason}; it is {value!r}.")
@@ -83,10 +86,18 @@ def _check_networks(value: str) -> str:
     return value
 
 
+def _check_names(value: str) -> str:
+    if not parse_names(value):
+        raise ValueError("must name at least one")
+    return value
+
+
 _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "server.host": _check_host,
     "server.public_url": _check_public_url,
     "server.trusted_proxies": _check_networks,
+    # without any, the delivery numbers would have nothing to count
+    "delivery.production_environments": _check_names,
     "deploys.timeout": _check_duration,
     # below these, pages of the last hours or days would have holes
     "retention.spans": partial(_check_at_least, "1h"),

@@ -3,6 +3,8 @@
 from miniapm.domain.deploys.texts import find_template
 from miniapm.domain.keys import PREFIX
 
+KEY_NEEDED = "A key is needed"
+"""How every sentence begins that refuses a call without a key."""
 _FORM = "`Authorization: Bearer proj_...`"
 
 
@@ -15,7 +17,7 @@ def read_secret(header: str) -> str:
 def explain_unknown(secret: str) -> str:
     """Why no key has this secret, in a sentence that repeats no part of a key."""
     if not secret:
-        return f"A key is needed: send it as {_FORM}."
+        return f"{KEY_NEEDED}: send it as {_FORM}."
     template = find_template(secret)
     if template is not None and PREFIX not in template:
         return f"The key is {template!r}, which was not filled in before sending."

@@ -1,7 +1,7 @@
 """Reading instants as senders write them, strictly: what could mean two times is refused."""
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 
 from miniapm.clock import DAY, from_datetime
@@ -35,6 +35,16 @@ def parse_instant(value: str | int | float) -> int:
     if isinstance(value, bool) or not 0 <= value < _UNIX_END:
         raise ValueError(_FORM)
     return _from_unix(Decimal(value) if isinstance(value, int) else Decimal(repr(value)))
+
+
+def parse_instant_or_date(text: str, zone: tzinfo = UTC) -> int:
+    """As `parse_instant`, and of a date, `2024-01-15`, the moment when it begins in `zone`."""
+    if _DATE.fullmatch(text) is None:
+        return parse_instant(text)
+    try:
+        return from_datetime(datetime.fromisoformat(text).replace(tzinfo=zone))
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"is no date: {error}") from None
 
 
 def check_range(instant: int, now: int) -> None:

@@ -79,8 +79,9 @@ def looks_like_key(secret: str) -> bool:
 
 
 def hash_secret(secret: str) -> bytes:
-    """SHA-256: a key has 178 random bits, so a slow hash would only slow us."""
-    return hashlib.sha256(secret.encode()).digest()
+    """SHA-256, of any text: a key has 178 random bits, so a slow hash would only slow us."""
+    # lone surrogates come in JSON
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
 def display_of(secret: str) -> str:

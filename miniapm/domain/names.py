@@ -26,7 +26,7 @@ def clean_name(name: str, thing: str, field: str = "name") -> str:
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """`; did you mean X` for the name in `known` that is nearest to `name`, else nothing."""
-    near = find_nearest(name, known)
+    near = find_nearest(name, known, cutoff=0.6)
     return f"; did you mean {near}" if near else ""
 
 

@@ -14,13 +14,11 @@ from miniapm.storage.delivery.report import find_outcome
 from miniapm.storage.deploys.rows import COLUMNS, to_deploys
 from miniapm.storage.doctor import Finding, tell_span
 from miniapm.storage.doctor_deploy_graphs import examine_telemetry_of, examine_verdict
-from miniapm.storage.doctor_deploy_missing import examine_missing
+from miniapm.storage.doctor_deploy_missing import examine_missing, range_of
 from miniapm.storage.doctor_deploy_numbers import examine_commits, tell_outcome
-from miniapm.storage.prefixes import end_of
 from miniapm.storage.projects import Project
 
 _MOST = 5
-_LEAST_NAME = 4
 _STATUSES = {
     "started": "has begun and not ended yet",
     "failed": "failed",
@@ -69,15 +67,9 @@ def _find_named(connection: Connection, project_id: int, name: str) -> list[Depl
     rows = connection.execute(
         f"""/* doctor.find_named */ select {COLUMNS} from deploys
         where project_id = :project_id and (id = :id or version = :name or external_id = :name
-            or (git_sha >= :name and git_sha < :past and :is_long))
+            or (git_sha >= :name and git_sha < :past))
         order by deployed_at desc, id desc limit {_MOST + 1}""",
-        {
-            "project_id": project_id,
-            "id": parse_id(name) or 0,
-            "name": name,
-            "past": end_of(name),
-            "is_long": int(len(name) >= _LEAST_NAME),
-        },
+        {"project_id": project_id, "id": parse_id(name) or 0, **range_of(name)},
     ).fetchall()
     return to_deploys(connection, project_id, rows)
 
@@ -85,12 +77,9 @@ def _find_named(connection: Connection, project_id: int, name: str) -> list[Depl
 def examine_deploy(connection: Connection, deploy: Deploy, terms: Terms, now: int) -> list[Finding]:
     """Whether it counts, and each rule that leaves it out of a graph or number; `now` in µs."""
     about = str(deploy.id)
-    reasons = [
-        *_examine_status(deploy, about, terms, now),
-        *_examine_place(deploy, about, terms.rules),
-        *_examine_marks(deploy, about),
-    ]
-    counts = not reasons
+    nowhere = [*_examine_status(deploy, about, terms, now), *_examine_marks(deploy, about)]
+    counts = not nowhere
+    reasons = [*nowhere, *_examine_place(deploy, about, terms.rules)]
     reasons += _examine_times(deploy, about)
     reasons += _examine_twins(connection, deploy, about)
     if deploy.is_live:
@@ -105,8 +94,14 @@ def examine_deploy(connection: Connection, deploy: Deploy, terms: Terms, now: in
         f"{_name(deploy)} of {deploy.service} to {deploy.env} at {to_rfc3339(deploy.deployed_at)}"
         f" (deploy {deploy.id}, told by {' and '.join(deploy.sources)})"
     )
-    counted = "counts in the delivery numbers" if counts else "does not count in every number"
+    counted = _tell_counted(deploy, terms.rules) if counts else "counts in no delivery number"
     return [Finding("ok", about, f"{sentence} {counted}."), *reasons]
+
+
+def _tell_counted(deploy: Deploy, rules: DeliveryRules) -> str:
+    if rules.is_production(deploy.env):
+        return "counts in the delivery numbers"
+    return f"counts in the delivery numbers where {deploy.env} is chosen"
 
 
 def _examine_status(deploy: Deploy, about: str, terms: Terms, now: int) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """What is known under a name that no deploy has: a refused call, a commit, a version seen."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from miniapm.clock import to_rfc3339
@@ -9,7 +10,7 @@ from miniapm.storage.prefixes import end_of
 from miniapm.storage.projects import Project
 from miniapm.storage.refusals import KEPT_PER_PROJECT, UNKNOWN_PROJECT, find_refusals
 
-_LEAST_NAME = 4
+_LEAST_PREFIX = 4
 
 
 def examine_missing(
@@ -26,8 +27,6 @@ def examine_missing(
         "Look whether the sender was called at all, with this server's address and a key of its "
         f"project; `miniapm deploys list{shown}` shows what is here.",
     )
-    if len(name) < _LEAST_NAME:
-        return
     for project_id in (*(project.id for project in projects), UNKNOWN_PROJECT):
         yield from _find_refused(connection, project_id, name)
     for project in projects:
@@ -37,16 +36,23 @@ def examine_missing(
         yield from _find_seen(connection, project, name)
 
 
+def range_of(name: str) -> dict[str, str]:
+    """From `name` to `past` is what begins with it; where it is too short to say much, it alone."""
+    return {"name": name, "past": end_of(name) if len(name) >= _LEAST_PREFIX else f"{name}\x01"}
+
+
 def _find_refused(connection: Connection, project_id: int, name: str) -> Iterator[Finding]:
-    told = name.encode()
+    end = b"" if len(name) >= _LEAST_PREFIX else rb"(?!\w)"
+    named = re.compile(rb"(?<!\w)" + re.escape(name.encode()) + end)
     for one in find_refusals(connection, project_id, KEPT_PER_PROJECT):
-        if told in one.body:
-            fields = "; ".join(f"{field} {wrong}" for field, wrong in one.fields.items())
+        if named.search(one.body):
+            told = "; ".join(f"{field} {wrong}" for field, wrong in one.fields.items())
+            told = told or one.message.rstrip(".")
             yield Finding(
                 "problem",
                 name,
                 f"A call to {one.route} that names it was refused with {one.status} at "
-                f"{to_rfc3339(one.refused_at)}: {fields or one.message}",
+                f"{to_rfc3339(one.refused_at)}: {told}.",
                 "Mend what is wrong with it, and send it again.",
             )
             return
@@ -61,8 +67,7 @@ def _find_elsewhere(connection: Connection, project: Project, name: str) -> Iter
                 or (d.git_sha >= :name and d.git_sha < :past)))
         order by p.slug limit 1""",
         project_id=project.id,
-        name=name,
-        past=end_of(name),
+        **range_of(name),
     )
     if slug is not None:
         yield Finding(
@@ -79,7 +84,7 @@ def _find_brought(connection: Connection, project: Project, name: str) -> Iterat
         join deploys d on d.project_id = c.project_id and d.id = c.deploy_id
         where c.project_id = :project_id and c.sha >= :name and c.sha < :past
         order by d.deployed_at limit 1""",
-        {"project_id": project.id, "name": name, "past": end_of(name)},
+        {"project_id": project.id, **range_of(name)},
     ).fetchone()
     if row is not None:
         yield Finding(
@@ -97,7 +102,7 @@ def _find_seen(connection: Connection, project: Project, name: str) -> Iterator[
         where project_id = :project_id and (version = :name
             or (revision >= :name and revision < :past))
         order by first_seen_at limit 1""",
-        {"project_id": project.id, "name": name, "past": end_of(name)},
+        {"project_id": project.id, **range_of(name)},
     ).fetchone()
     if row is not None:
         service, env, first_seen_at, deploy_id = row

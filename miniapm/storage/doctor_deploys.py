@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from miniapm.clock import DAY
 from miniapm.domain.delivery.rules import DeliveryRules
 from miniapm.storage.connection import Connection
+from miniapm.storage.delivery.asked import Asked
 from miniapm.storage.delivery.left_out import LeftOut, count_left_out
 from miniapm.storage.deploys.find import find_lanes
 from miniapm.storage.doctor import Finding
@@ -52,7 +53,7 @@ def _examine_left_out(
     connection: Connection, project: Project, rules: DeliveryRules, now: int
 ) -> Iterator[Finding]:
     since = now - _DAYS * DAY
-    found = count_left_out(connection, project.id, None, None, since, now + DAY, rules)
+    found = count_left_out(connection, project.id, Asked(since, now + DAY), rules)
     found = found._replace(redeploys=_count_redeploys(connection, project, since, rules))
     total = sum(found)
     if not total:

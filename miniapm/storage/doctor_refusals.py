@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from miniapm.clock import DAY, HOUR, to_rfc3339
-from miniapm.domain.authorization import explain_unknown
+from miniapm.domain.authorization import KEY_NEEDED, explain_unknown
 from miniapm.storage.connection import Connection
 from miniapm.storage.doctor import Finding
-from miniapm.storage.keys import find_keys
+from miniapm.storage.doctor_callers import ADVICE, Caller, find_callers
 from miniapm.storage.projects import Project
 from miniapm.storage.refusals import KEPT_PER_PROJECT, UNKNOWN_PROJECT, Refusal, find_refusals
 
@@ -18,10 +18,15 @@ _NO_KEY = explain_unknown("")
 
 
 class _Kind(NamedTuple):
-    """Refusals of the same call for the same reason, newest first."""
+    """Refusals of the same call for the same reason, newest first. `caller` is None for one that is
+    nobody's."""
 
     refusals: list[Refusal]
-    is_settled: bool
+    caller: Caller | None
+
+    @property
+    def is_settled(self) -> bool:
+        return self.caller is not None and self.caller.accepted_at > self.refusals[0].refused_at
 
     def is_problem(self, now: int) -> bool:
         return self.refusals[0].refused_at > now - _COUNTS and not self.is_settled
@@ -31,49 +36,32 @@ def examine_refusals(
     connection: Connection, project: Project, now: int, settings_url: str
 ) -> list[Finding]:
     """The refused calls of a project; its page at `settings_url` shows them all."""
-    accepted = _find_last_accepted(connection, project, now - _FORGOTTEN)
-    kinds = _find_kinds(connection, project.id, now, accepted)
-    callers = {
-        key.id: f"with the key {key.name} ({project.slug})"
-        for key in find_keys(connection, project.id)
-    }
-    return list(_tell(kinds, callers, project.slug, now, settings_url))
+    since = now - _FORGOTTEN
+    callers = find_callers(connection, project, since)
+    kinds = _find_kinds(connection, project.id, since, callers)
+    return list(_tell(kinds, project.slug, now, settings_url))
 
 
 def examine_unknown_keys(connection: Connection, now: int, settings_url: str) -> list[Finding]:
     """The calls without a key or with one that nobody knows: they are no project's."""
-    kinds = _find_kinds(connection, UNKNOWN_PROJECT, now, {})
-    return list(_tell(kinds, {}, "unknown keys", now, settings_url))
-
-
-def _find_last_accepted(connection: Connection, project: Project, since: int) -> dict[int, int]:
-    """When each key last recorded a deploy, for those that did after `since`."""
-    rows = connection.execute(
-        """/* doctor.find_accepted */ select key_id, max(recorded_at) from deploys
-        where project_id = :project_id and updated_at > :since and key_id is not null
-        group by key_id""",
-        {"project_id": project.id, "since": since},
-    )
-    return dict(rows.fetchall())
+    kinds = _find_kinds(connection, UNKNOWN_PROJECT, now - _FORGOTTEN, {})
+    return list(_tell(kinds, "unknown keys", now, settings_url))
 
 
 def _find_kinds(
-    connection: Connection, project_id: int, now: int, accepted: Mapping[int, int]
+    connection: Connection, project_id: int, since: int, callers: Mapping[int | str, Caller]
 ) -> list[_Kind]:
-    """Those of the last two weeks, the newest first."""
+    """Those after `since`, the newest first."""
     groups: dict[tuple[str, int, str, int | None], list[Refusal]] = {}
     for one in find_refusals(connection, project_id, KEPT_PER_PROJECT):
-        if one.refused_at > now - _FORGOTTEN:
+        if one.refused_at > since:
             groups.setdefault((one.route, one.status, one.message, one.key_id), []).append(one)
     return [
-        _Kind(group, accepted.get(group[0].key_id or 0, 0) > group[0].refused_at)
-        for group in groups.values()
+        _Kind(group, callers.get(group[0].key_id or group[0].route)) for group in groups.values()
     ]
 
 
-def _tell(
-    kinds: list[_Kind], callers: Mapping[int, str], about: str, now: int, settings_url: str
-) -> Iterator[Finding]:
+def _tell(kinds: list[_Kind], about: str, now: int, settings_url: str) -> Iterator[Finding]:
     # what has to be done must not hide behind what is settled
     kinds = sorted(kinds, key=lambda kind: not kind.is_problem(now))
     for kind in kinds[:_SHOWN]:
@@ -82,7 +70,7 @@ def _tell(
         yield Finding(
             "problem" if kind.is_problem(now) else "note",
             about,
-            f"Calls {_name_caller(last, callers)} were refused {times} ({last.route}, "
+            f"Calls {_name_caller(kind)} were refused {times} ({last.route}, "
             f"{last.status}), last at {to_rfc3339(last.refused_at)}: {_explain(last)}",
             _advise(kind, now),
         )
@@ -91,14 +79,29 @@ def _tell(
         yield Finding(
             "problem" if left_out[0].is_problem(now) else "note",
             about,
-            f"Calls were refused for more reasons: and {len(left_out):,} more: {settings_url}",
+            f"Calls were refused for {len(left_out):,} more "
+            f"{'reason' if len(left_out) == 1 else 'reasons'}.",
+            f"All of them: {settings_url}",
         )
 
 
-def _name_caller(refusal: Refusal, callers: Mapping[int, str]) -> str:
+def _name_caller(kind: _Kind) -> str:
+    refusal = kind.refusals[0]
+    if kind.caller is not None:
+        return kind.caller.words
     if refusal.key_id is not None:
-        return callers.get(refusal.key_id, f"with the key {refusal.key_id}")
-    return "without a key" if refusal.message == _NO_KEY else "with a key that nobody knows"
+        return f"with the key {refusal.key_id}"
+    if _is_at_no_receiver(refusal):
+        return "to an address that no receiver has"
+    return "without a key" if _is_without_key(refusal) else "with a key that nobody knows"
+
+
+def _is_at_no_receiver(refusal: Refusal) -> bool:
+    return refusal.route.startswith("/hooks/")
+
+
+def _is_without_key(refusal: Refusal) -> bool:
+    return refusal.message.startswith(KEY_NEEDED)
 
 
 def _explain(refusal: Refusal) -> str:
@@ -109,30 +112,26 @@ def _explain(refusal: Refusal) -> str:
 
 def _advise(kind: _Kind, now: int) -> str:
     if kind.is_settled:
-        return "A later call with this key was accepted."
-    last = kind.refusals[0]
-    advice = [_correct(last)]
+        return f"A later {kind.caller.means} was accepted." if kind.caller else ""
+    advice = [_correct(kind)]
     if kind.is_problem(now):
-        until = ", or until a call with this key is accepted" if last.key_id is not None else ""
+        until = f", or until a {kind.caller.means} is accepted" if kind.caller else ""
         advice.append(f"This counts for {_COUNTS // HOUR} hours{until}.")
     return " ".join(filter(None, advice))
 
 
-def _correct(refusal: Refusal) -> str:
+def _correct(kind: _Kind) -> str:
     """What to do; the message has said it where one field is wrong."""
+    refusal = kind.refusals[0]
     if len(refusal.fields) > 1:
         fields = "; ".join(f"{name} {why}" for name, why in refusal.fields.items())
         return f"Correct what is sent: {fields}."
-    if refusal.fields or refusal.message == _NO_KEY:
+    if refusal.fields or _is_without_key(refusal):
         return ""
-    return _ADVICE.get(refusal.status, "Correct what the sender sends.")
-
-
-_ADVICE = {
-    401: "Look at the key that the sender has: `miniapm keys list` shows how each begins, "
-    "`miniapm keys create NAME` makes a new one.",
-    403: "Give the sender a key that is valid and has the scope: `miniapm keys list`.",
-    409: "Use a new Idempotency-Key for each deploy.",
-    413: "Send less in one call; `miniapm config` shows the limits.",
-    429: "Send less often.",
-}
+    if kind.caller is None and _is_at_no_receiver(refusal):
+        return (
+            "Look at the address that the webhook has: `miniapm receivers list` shows how each "
+            "begins, `miniapm receivers create KIND` makes a new one."
+        )
+    advice = ADVICE if kind.caller is None else kind.caller.advice
+    return advice.get(refusal.status, "Correct what the sender sends.")

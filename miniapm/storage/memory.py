@@ -5,6 +5,9 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Any, NamedTuple
 
+_ENTRY_BYTES = 1000
+"""What an entry takes beside its value."""
+
 
 class _Remembered(NamedTuple):
     version: Hashable
@@ -33,6 +36,7 @@ class Memory:
 
     def keep(self, key: Hashable, version: Hashable, value: Any, size: int) -> None:
         """Remembers a value of about `size` bytes in place of what `key` had."""
+        size += _ENTRY_BYTES
         with self._lock:
             self._drop(key)
             if size <= self._limit:

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from miniapm.clock import DAY
 from miniapm.domain.delivery.periods import PERIOD_NAMES, PeriodName, find_period_start
-from miniapm.storage.delivery.report import Asked
+from miniapm.domain.instants import YEAR_2000
+from miniapm.storage.delivery.asked import Asked
 from miniapm.web.filters import PageFilter, refuse_any
 from miniapm.web.time_zone import Zone
 
@@ -26,11 +27,13 @@ def find_stretch(wanted: PageFilter, period: str, now: int, zone: Zone) -> Shown
     """The time in `wanted`, 90 days where it names none; `period` "" stands for the one that fits.
 
     A range by its name begins with a whole period. Where MOST_PERIODS do not reach, the periods
-    are longer. Invalid when it ends before it begins.
+    are longer. It is cut to when deploys can be: from the year 2000 to a day from now. Invalid when
+    it ends before it begins.
     """
     deploys = wanted.to_deploys(now)
     until = now + 1 if deploys.until is None else deploys.until
     since = until - _DEFAULT_DAYS * DAY if deploys.since is None else deploys.since
+    since, until = max(since, YEAR_2000), min(until, now + DAY + 1)
     if since >= until:
         refuse_any({"from": "does not lie before the end"})
     chosen = _choose_period(period, (until - since) // DAY)

@@ -10,7 +10,8 @@ from miniapm import clock
 from miniapm.clock import DAY
 from miniapm.domain.delivery.rules import DeliveryRules
 from miniapm.storage.connection import Connection
-from miniapm.storage.delivery.report import Asked, find_report
+from miniapm.storage.delivery.asked import Asked
+from miniapm.storage.delivery.report import find_report
 from miniapm.storage.projects import get_project
 from tests.factories import make_database
 

@@ -84,6 +84,8 @@ class Run:
 @pytest.fixture
 def server() -> Iterator[RecordingServer]:
     with recording_server() as server:
+        key = {"name": "ci", "project": "shop", "env": None, "service": None}
+        server.replies_to["/api/v1/key"] = [Reply.json(200, key)]
         yield server
 
 
@@ -239,13 +241,54 @@ def test_commits_since_the_previous_deploy(
     assert question.headers["authorization"] == f"Bearer {KEY}"
 
 
-@pytest.mark.parametrize("arguments", [("--no-commits",), ("--sha", "release-7")])
 def test_without_commits_nothing_is_asked(
-    run: Run, server: RecordingServer, repository: GitRepository, arguments: tuple[str, ...]
+    run: Run, server: RecordingServer, repository: GitRepository
 ) -> None:
     repository.commit("one")
-    assert run(*arguments).stderr == ""
+    assert run("--no-commits").stderr == ""
     assert "commits" not in body(server)
+    assert server.gets == []
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [("v1", "v1"), ("20240115", "20240115"), ("live", "later"), ("main~1", "later")],
+)
+def test_a_tag_or_a_branch_is_resolved(
+    run: Run, server: RecordingServer, repository: GitRepository, name: str, version: str
+) -> None:
+    sha = repository.commit("one")
+    repository.git("tag", "-a", "-m", "one", "later")
+    repository.git("tag", "v1")
+    repository.git("tag", "20240115")  # git could take it for a sha, too
+    repository.git("branch", "live")
+    repository.commit("two")
+    result = run("--sha", name)
+    assert (result.stderr, body(server)["git_sha"], shas(server)) == ("", sha, [sha])
+    assert body(server)["version"] == version
+    assert run("--sha", name, "--version", "9").stderr == ""
+    assert body(server)["version"] == "9"
+
+
+def test_the_beginning_of_a_sha_is_completed(
+    run: Run, server: RecordingServer, repository: GitRepository
+) -> None:
+    sha = repository.commit("one")
+    run("--sha", sha[:8])
+    assert body(server)["git_sha"] == sha
+
+
+def test_what_names_no_commit_is_sent_with_a_note(
+    run: Run, server: RecordingServer, repository: GitRepository, tmp_path: Path
+) -> None:
+    repository.commit("one")
+    result = run("--sha", "release-7")
+    assert result.stderr == (
+        "miniapm: note: release-7 is sent as it is: the repository here has no such tag, branch or "
+        "commit\n"
+    )
+    assert body(server) == {"git_sha": "release-7", "deployer": "Ann"}
+    assert run("--sha", "release-7", cwd=tmp_path).stderr == ""
     assert server.gets == []
 
 
@@ -327,6 +370,20 @@ def test_a_shallow_clone_whose_edge_is_within_the_range(
     repository.git("clone", "-q", "--depth=2", repository.path.as_uri(), str(tmp_path / "clone"))
     server.listing = [listed(live)]
     assert_head_alone(run, server, head, "fetch-depth: 0", tmp_path / "clone")
+
+
+def test_a_commit_of_the_future_is_sent_and_one_without_a_time_is_told(
+    run: Run, server: RecordingServer, repository: GitRepository
+) -> None:
+    live = repository.commit("live")
+    repository.commit("lost", GIT_COMMITTER_DATE="1970-01-02T00:00:00Z")
+    ahead = repository.commit("ahead", GIT_COMMITTER_DATE="2090-01-01T00:00:00Z")
+    server.listing = [listed(live)]
+    result = run()
+    assert shas(server) == [ahead]
+    assert result.stderr == (
+        "miniapm: note: 1 commit is left out: git has no time for it that can be true\n"
+    )
 
 
 def test_what_stands_alone_is_marked(
@@ -446,40 +503,17 @@ def test_an_unknown_previous_revision(
     assert_head_alone(run, server, head, f"does not know {previous[:12]}")
 
 
-@pytest.mark.parametrize(
-    ("places", "arguments", "note"),
-    [
-        (
-            [("production", "a"), ("staging", "a")],
-            (),
-            "several environments of a (production, staging); give --env",
-        ),
-        (
-            [("staging", "shop"), ("staging", "default"), ("staging", "shop")],
-            ("--env", "staging"),
-            "several services in staging (default, shop); give --service",
-        ),
-        (
-            [("production", "a"), ("staging", "b")],
-            (),
-            "several environments and services (a in production, b in staging); "
-            "give --env and --service",
-        ),
-        ([("e", f"s{i}") for i in range(7)], (), "services in e (s0, s1, s2, s3, s4, ...); give"),
-    ],
-)
-def test_several_places_need_a_name(
-    run: Run,
-    server: RecordingServer,
-    repository: GitRepository,
-    places: list[tuple[str, str]],
-    arguments: tuple[str, ...],
-    note: str,
+def test_the_previous_deploy_is_where_the_server_puts_this_one(
+    run: Run, server: RecordingServer, repository: GitRepository
 ) -> None:
-    first = repository.commit("one")
-    head = repository.commit("two")
-    server.listing = [listed(first, env=env, service=service) for env, service in places]
-    assert_head_alone(run, server, head, note, arguments=arguments)
+    """A key that stands for no place: production, and the service called as the project."""
+    repository.commit("one")
+    run()
+    run("--service", "web")
+    assert [one.path for one in server.gets if one.path != "/api/v1/key"] == [
+        "/api/v1/deploys?env=production&service=shop&status=succeeded&limit=10",
+        "/api/v1/deploys?env=production&service=web&status=succeeded&limit=10",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -500,6 +534,18 @@ def test_a_server_that_does_not_tell_the_previous_deploy(
 
 
 @pytest.mark.parametrize(
+    ("reply", "note"),
+    [(Reply.json(403, {"message": "No."}), "answered 403, No"), (Reply.json(200, {}), "no key")],
+)
+def test_a_server_that_does_not_tell_the_key(
+    run: Run, server: RecordingServer, repository: GitRepository, reply: Reply, note: str
+) -> None:
+    head = repository.commit("one")
+    server.replies_to["/api/v1/key"] = [reply]
+    assert_head_alone(run, server, head, note)
+
+
+@pytest.mark.parametrize(
     ("arguments", "env"), [((), "production"), (("--env", "staging"), "staging")]
 )
 def test_the_key_says_where_the_previous_deploy_was(
@@ -510,8 +556,8 @@ def test_the_key_says_where_the_previous_deploy_was(
     env: str,
 ) -> None:
     first, second = repository.commit("one"), repository.commit("two")
-    place = {"name": "ci", "env": "production", "service": "shop"}
-    server.replies_to["/api/v1/key"] = [Reply.json(200, place)]
+    key = {"name": "ci", "project": "acme", "env": "production", "service": "shop"}
+    server.replies_to["/api/v1/key"] = [Reply.json(200, key)]
     server.listing = [listed(first, env)]
     assert run(*arguments).stderr == ""
     assert shas(server) == [second]
@@ -604,7 +650,30 @@ def test_refusals(
     fields = {"git_sha": "is blank", "env": "is too long"}
     server.replies = [Reply.json(status, {"message": "No.", "fields": fields})]
     result = run("--sha", SHA, *flags)
-    assert_warned(result, f"answered {status}, No: git_sha: is blank; env: is too long", code)
+    assert_warned(result, f"answered {status}, No: git_sha is blank; env is too long", code)
+
+
+def test_a_refusal_says_each_thing_once(run: Run, server: RecordingServer) -> None:
+    fields = {"git_sha": "is blank", "env": "is too long"}
+    told = {"message": "git_sha is blank; also look at env.", "fields": fields}
+    server.replies = [Reply.json(400, told)]
+    assert_warned(run("--sha", SHA), "answered 400, git_sha is blank; env is too long; correct")
+
+
+@pytest.mark.parametrize(("flags", "code"), [((), 0), (("--strict",), 2)])
+def test_a_dry_run_says_what_the_server_will_refuse(
+    run: Run, server: RecordingServer, flags: tuple[str, ...], code: int
+) -> None:
+    result = run("--sha", SHA, "--dry-run", "--timestamp", "2130-01-01T00:00:00Z", *flags)
+    assert json.loads(result.stdout)["git_sha"] == SHA
+    assert result.stderr == (
+        "miniapm: warning: the server will refuse this: timestamp is more than 24 hours in the "
+        "future\n"
+    )
+    assert result.returncode == code
+    long = run("--sha", SHA, "--dry-run", "--env", "x" * 101, "--started-at", "2130-01-01 00:00Z")
+    assert "started_at is more than 24 hours in the future; env must be at most" in long.stderr
+    assert server.posts == []
 
 
 @pytest.mark.parametrize(("flags", "code"), [((), 0), (("--strict",), 3)])

@@ -119,6 +119,44 @@ def test_capistrano_s_log_gives_rollbacks_and_is_recognised_again(miniapm: Comma
     assert again.out.splitlines()[-1] == "4 lines: 0 new, 4 already there, 0 refused."
     told = json.loads(miniapm("deploys", "list", "--json").out)
     assert [row["kind"] for row in told] == ["redeploy", "rollback", "deploy", "first"]
+    for done in (first, again):
+        assert done.err.startswith("1 of them is a rollback: Capistrano does not log when.")
+        assert "deploys list --tag time_unknown" in done.err
+    assert [row["tags"] for row in told] == [[], ["time_unknown"], [], []]
+
+
+def test_a_line_that_tells_more_updates_what_is_there(miniapm: Command) -> None:
+    """GitHub's deployments, at first without their statuses: then they turn out to have failed."""
+    api = "https://api.github.com/repos/acme/shop/deployments"
+    bare = {
+        "url": f"{api}/1",
+        "id": 1,
+        "sha": "a" * 40,
+        "environment": "production",
+        "created_at": "2024-02-01T10:00:00Z",
+    }
+    told = {"deployment_url": f"{api}/1", "state": "failure", "created_at": "2024-02-01T10:05:00Z"}
+    write(miniapm.home, "bare.ndjson", bare)
+    write(miniapm.home, "told.ndjson", bare, told)
+    command = ("deploys", "import", "--format", "github")
+    assert "1 line: 1 new, 0 already there" in miniapm(*command, "bare.ndjson").out
+    tried = json.loads(miniapm(*command, "told.ndjson", "--dry-run", "--json").out)
+    assert (tried["lines"][0]["result"], tried["updated"]) == ("updated", 1)
+    assert [row["status"] for row in miniapm.rows("select status from deploys")] == ["succeeded"]
+    done = miniapm(*command, "told.ndjson")
+    assert done.out.splitlines()[-1] == "1 line: 0 new, 1 updated, 0 already there, 0 refused."
+    assert [row["status"] for row in miniapm.rows("select status from deploys")] == ["failed"]
+    again = json.loads(miniapm(*command, "told.ndjson", "--json").out)
+    assert (again["updated"], again["already_there"]) == (0, 1)
+
+
+def test_commits_that_were_not_there_update_a_deploy(miniapm: Command) -> None:
+    commits = [{"sha": "abc", "timestamp": "2024-01-15T14:00:00Z"}]
+    file = write(miniapm.home, "f.ndjson", line("abc", 5), line("abc", 5, commits=commits))
+    done = miniapm("deploys", "import", file)
+    assert done.out.splitlines()[-1] == "2 lines: 1 new, 1 updated, 0 already there, 0 refused."
+    assert miniapm.rows("select sha from deploy_commits") == [{"sha": "abc"}]
+    assert "2 lines: 0 new, 2 already there" in miniapm("deploys", "import", file).out
 
 
 def test_capistrano_itself_writes_what_is_read(
@@ -163,7 +201,7 @@ def test_what_the_api_announced_is_the_same_deploy(server: Server, command: Comm
         command.home, "f.ndjson", line("abc1234", 45, deployer="cap", description="by hand")
     )
     done = command("deploys", "import", file, "--db", str(server.path))
-    assert "already there" in done.out
+    assert "1 line: 0 new, 1 updated, 0 already there" in done.out
     [row] = server.rows("select * from deploys")
     assert (row["git_sha"], row["deployer"], row["description"], row["sources"]) == (
         "abc1234def",

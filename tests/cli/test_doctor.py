@@ -178,6 +178,59 @@ def test_a_refusal_is_told_once_and_settled_by_an_accepted_call(
     assert found["advice"] == "A later call with this key was accepted."
 
 
+def make_receiver(well: Command) -> tuple[str, str, str]:
+    """Its id, path and secret."""
+    address, secret = well("receivers", "create", "gitlab").out.split()
+    [receiver] = json.loads(well("receivers", "list", "--json").out)
+    return receiver["id"], "/hooks/" + address.partition("/hooks/")[2], secret
+
+
+def test_a_refused_webhook_is_told_until_one_is_taken(well: Command, server: Server) -> None:
+    receiver_id, path, secret = make_receiver(well)
+    body = {"object_kind": "tag_push"}
+    answer = server.http.post(path, headers={"X-Gitlab-Token": "another"}, json=body)
+    assert answer.status_code == 401
+    code, [found] = examine(well)
+    assert (code, found["about"]) == (1, "default")
+    assert found["sentence"].startswith(
+        f"Calls to the gitlab receiver {receiver_id} (default) were refused once (/hooks/gitlab/"
+    )
+    assert "the webhook has another secret than its receiver" in found["sentence"]
+    assert found["advice"].startswith("Give the webhook the secret that was shown")
+    for part in (
+        "`miniapm receivers create gitlab --project default`",
+        f"`miniapm receivers revoke {receiver_id}`",
+        "or until a delivery to this receiver is accepted.",
+    ):
+        assert part in found["advice"]
+    taken = server.http.post(path, headers={"X-Gitlab-Token": secret}, json=body)
+    assert taken.status_code == 200
+    code, [found] = examine(well)
+    assert (code, found["mark"]) == (0, "note")
+    assert found["advice"] == "A later delivery to this receiver was accepted."
+
+
+def test_a_webhook_of_a_revoked_or_unknown_receiver(well: Command, server: Server) -> None:
+    receiver_id, path, secret = make_receiver(well)
+    well("receivers", "revoke", receiver_id)
+    assert server.http.post(path, headers={"X-Gitlab-Token": secret}, json={}).status_code == 403
+    assert server.http.post(f"{path[:-1]}~", json={}).status_code == 404
+    code, [revoked, unknown] = examine(well)
+    assert code == 1
+    assert "This receiver was revoked" in revoked["sentence"]
+    assert "`miniapm receivers create gitlab --project default`" in revoked["advice"]
+    assert unknown["sentence"].startswith("Calls to an address that no receiver has were refused")
+    assert "`miniapm receivers list`" in unknown["advice"]
+    assert "key" not in unknown["sentence"] + unknown["advice"]
+
+
+def test_a_client_without_its_key(well: Command, server: Server) -> None:
+    assert server.http.post("/v1/deploys", json={"api_key": ""}).status_code == 401
+    [found] = examine(well)[1]
+    assert found["sentence"].startswith("Calls without a key were refused once")
+    assert found["advice"] == "This counts for 24 hours."
+
+
 def test_what_is_left_out_is_counted(well: Command, server: Server) -> None:
     def insert(connection: Connection) -> None:
         for i in range(8):
@@ -187,7 +240,8 @@ def test_what_is_left_out_is_counted(well: Command, server: Server) -> None:
     write_once(well.home / "miniapm.db", insert)
     *shown, last = examine(well)[1]
     assert len(shown) == 5
-    assert last["sentence"].endswith(f" and 3 more: {server.url}/p/default/settings")
+    assert last["sentence"] == "Calls were refused for 3 more reasons."
+    assert last["advice"] == f"All of them: {server.url}/p/default/settings"
     assert last["mark"] == "problem"
 
 

@@ -80,12 +80,27 @@ def test_settings_of_the_user_change_nothing(repository: GitRepository, git: Git
     assert [commit.message for commit in git.commits(sha, 5)] == ["Größe"]
 
 
-def test_commits_of_impossible_times_are_left_out(repository: GitRepository, git: Git) -> None:
-    first = repository.commit("one")
-    repository.commit("old", GIT_COMMITTER_DATE="1999-12-31T00:00:00Z")
-    repository.commit("future", GIT_COMMITTER_DATE="2090-01-01T00:00:00Z")
-    last = repository.commit("now")
-    assert [commit.message for commit in git.commits(f"{first}..{last}", 9)] == ["now"]
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0, False),
+        (946_684_799, False),
+        (946_684_800, True),
+        (3_786_912_000, True),  # the year 2090
+        (253_402_300_800, False),  # 10000
+        (99_999_999_999_999, False),  # 3170843
+        (10**19, False),
+    ],
+)
+def test_commits_of_impossible_times(
+    repository: GitRepository, git: Git, seconds: int, expected: bool
+) -> None:
+    who = f"Ann <ann@example.com> {seconds} +0000"
+    tree = repository.git("rev-parse", f"{repository.commit('one')}^{{tree}}")
+    raw = repository.path / "commit"
+    raw.write_text(f"tree {tree}\nauthor {who}\ncommitter {who}\n\nodd\n")
+    sha = repository.git("hash-object", "-t", "commit", "-w", "--literally", str(raw))
+    assert [commit.is_dated for commit in git.commits(sha, 1)] == [expected]
 
 
 def test_long_messages_are_cut(repository: GitRepository, git: Git) -> None:

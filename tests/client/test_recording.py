@@ -142,11 +142,11 @@ def test_a_retry_after_past_the_deadline_ends_it(
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
-        (400, "answered 400, Bad: git_sha: blank; env: too long; correct"),
-        (401, "answered 401, Bad: git_sha: blank; env: too long; set MINIAPM_API_KEY"),
-        (403, "answered 403, Bad: git_sha: blank; env: too long; use a key"),
-        (404, "answered 404, Bad: git_sha: blank; env: too long; see that MINIAPM_URL"),
-        (409, "answered 409, Bad: git_sha: blank; env: too long\n"),
+        (400, "answered 400, Bad: git_sha blank; env too long; correct"),
+        (401, "answered 401, Bad: git_sha blank; env too long; set MINIAPM_API_KEY"),
+        (403, "answered 403, Bad: git_sha blank; env too long; use a key"),
+        (404, "answered 404, Bad: git_sha blank; env too long; see that MINIAPM_URL"),
+        (409, "answered 409, Bad: git_sha blank; env too long\n"),
         (500, "answered 500, Bad; see that the server runs"),
     ],
 )

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from miniapm.domain.deploys.github_deployments import LeftOut, parse_deployments
+from miniapm.domain.deploys.given_lines import LeftOut
+from miniapm.domain.deploys.github_deployments import parse_deployments
 from miniapm.domain.deploys.json_values import read_objects
 from miniapm.exceptions import Invalid
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from miniapm.clock import HOUR, MINUTE
 from miniapm.domain.deploys import importing
 from miniapm.domain.deploys.exported import ExportedDeploy, read_exported, to_exported
-from miniapm.domain.deploys.github_deployments import LeftOut
+from miniapm.domain.deploys.given_lines import LeftOut
 from miniapm.domain.deploys.importing import (
     Format,
     guess_format,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from miniapm.clock import MINUTE, SECOND, to_datetime, to_rfc3339
 from miniapm.domain.deploys.commit_lines import CommitLine, place_commits, read_commit_line
-from miniapm.domain.deploys.github_deployments import LeftOut
+from miniapm.domain.deploys.given_lines import LeftOut
 from miniapm.domain.deploys.importing import Format, parse_lines, read_lines
 from miniapm.domain.instants import YEAR_2000, parse_instant
 from miniapm.exceptions import Invalid

@@ -23,3 +23,4 @@ def test_what_is_no_name_is_refused_under_its_field(name: str) -> None:
 def test_the_nearest_name() -> None:
     assert suggest("prot", ["host", "port"]) == "; did you mean port"
     assert suggest("xyz", ["host", "port"]) == ""
+    assert suggest("foo", ["from", "to"]) == ""

@@ -91,6 +91,32 @@ def test_by_sha_prefix_version_or_id(clinic: Clinic) -> None:
     assert has(clinic.notes("a1"), "No deploy of shop has a1")
 
 
+@pytest.mark.parametrize("name", ["zy", "v7", "r"])
+def test_short_names_stand_for_themselves(clinic: Clinic, name: str) -> None:
+    clinic.deploy(1, git_sha="zy", version="v7", external_id="r")
+    clinic.deploy(2, git_sha="zyx", version="v70", external_id="r2")
+    assert {one.about for one in clinic.find(name)} == {"1"}
+
+
+def test_what_is_known_of_a_short_name(clinic: Clinic) -> None:
+    for refusal_id, body in (
+        (1, b'{"version": "v9"}'),
+        (2, b'{"version": "v90", "git_sha": "xv9"}'),
+    ):
+        refusal = Refusal(
+            id=refusal_id, project_id=1, route="/ingest/deploys", key_id=None, status=400,
+            message=f"{refusal_id} is bad.", fields={}, body=body, refused_at=NOW,
+        )  # fmt: skip
+        insert_refusal(clinic.connection, refusal)
+    insert_row(clinic.connection, make_deploy(id=7, project_id=2, git_sha="v9"))
+    clinic.deploy(commits=(Commit("v9", AT), Commit("v91", AT)))
+    _, refused, elsewhere, brought = clinic.find("v9")
+    assert refused.sentence.endswith(": 1 is bad.")
+    assert "The project other has" in elsewhere.sentence
+    assert brought.sentence.startswith("The commit v9 was brought by deploy 1")
+    assert len(clinic.find("v")) == 1
+
+
 @pytest.mark.parametrize(
     ("fields", "words", "advice"),
     [
@@ -110,8 +136,12 @@ def test_what_leaves_it_out(
     clinic.deploy(commits=COMMITS, **fields)
     [told] = [one for one in clinic.find() if words in one.sentence]
     assert (told.mark, advice in told.advice) == ("note", True)
-    counts = clinic.find()[0].sentence.endswith("counts in the delivery numbers.")
-    assert counts == ("recorded_at" in fields)
+    counted = " counts in no delivery number."
+    if "env" in fields:
+        counted = " counts in the delivery numbers where staging is chosen."
+    elif "recorded_at" in fields:
+        counted = " counts in the delivery numbers."
+    assert clinic.find()[0].sentence.endswith(counted)
 
 
 def test_an_environment_that_the_settings_name_counts(clinic: Clinic) -> None:
@@ -124,6 +154,7 @@ def test_an_environment_that_the_settings_name_counts(clinic: Clinic) -> None:
 def test_a_redeploy_counts_in_no_number(clinic: Clinic) -> None:
     clinic.deploy(1, COMMITS)
     clinic.deploy(2, deployed_at=AT + HOUR)
+    assert clinic.find("2")[0].sentence.endswith("counts in no delivery number.")
     assert has(clinic.notes("2"), "since deploy 1: a redeploy is shown, and counts in no number")
     assert not has(clinic.notes("1"), "redeploy")
 

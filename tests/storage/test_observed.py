@@ -278,7 +278,7 @@ def test_a_late_announcement_takes_the_place_of_what_was_seen(lane: Lane) -> Non
     lane.see("v1", SHA, 0)
     [(deploy_id,)] = lane.connection.execute("select id from deploys").fetchall()
     recorded = lane.say(SHA[:9], "1.0", 700, deployer="ana", key_id=5, tags=("a",))
-    assert recorded == Recorded(deploy_id, is_new=False)
+    assert recorded == Recorded(deploy_id, is_new=False, is_changed=True)
     assert lane.deploys() == [(SHA[:9], "1.0", "api", 700.0)]
     [row] = lane.connection.execute("select deployer, key_id, recorded_at from deploys").fetchall()
     assert tuple(row) == ("ana", 5, lane.now)

@@ -219,7 +219,7 @@ def test_a_hidden_deploy_in_between_does_not_count(store: Store) -> None:
 def test_a_hidden_deploy_sent_again_stays_hidden(store: Store) -> None:
     first = store.say("started", 0)
     store.connection.execute("update deploys set hidden_at = 1")
-    assert store.say("succeeded", 1) == Recorded(first.deploy_id, is_new=False)
+    assert store.say("succeeded", 1) == Recorded(first.deploy_id, is_new=False, is_changed=True)
     assert store.say("succeeded", 2) == Recorded(first.deploy_id, is_new=False)
     assert store.rows("status, hidden_at") == [("succeeded", 1)]
 
@@ -306,7 +306,7 @@ class TestIds:
             git_sha=B,
             given=frozenset({"env", "git_sha", "status"}),
         )
-        assert moved == Recorded(first.deploy_id, is_new=False)
+        assert moved == Recorded(first.deploy_id, is_new=False, is_changed=True)
         assert store.rows("git_sha, env, status") == [(B, "staging", "failed")]
 
     def test_ids_are_told_apart_by_project(self, store: Store) -> None:

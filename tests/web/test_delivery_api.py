@@ -53,6 +53,7 @@ def test_without_a_time_it_is_90_days_in_whole_weeks(server: Server) -> None:
         ({"since": to_rfc3339(START - DAY), "until": to_rfc3339(START)}, "day"),
         ({"from": to_rfc3339(START - DAY), "to": to_rfc3339(START)}, "day"),
         ({"since": str((START - DAY) // 1_000_000), "to": to_rfc3339(START)}, "day"),
+        ({"since": "2025-10-09", "until": "2025-10-10", "tz": "Europe/Berlin"}, "day"),
         ({"range": "30d"}, "day"),
         ({"range": "90d", "period": "month"}, "month"),
     ],
@@ -62,7 +63,9 @@ def test_time_is_said_in_several_ways(server: Server, query: dict[str, str], exp
     told = ask(server, query=query)
     assert told["period"] == expected
     assert told["metrics"]["deployment_frequency"]["deploys"] == 1
-    if "range" not in query:
+    if "tz" in query:
+        assert (told["since"], told["until"]) == ("2025-10-08T22:00:00Z", "2025-10-09T22:00:00Z")
+    elif "range" not in query:
         assert (told["since"], told["until"]) == (to_rfc3339(START - DAY), to_rfc3339(START))
 
 
@@ -74,6 +77,7 @@ def test_time_is_said_in_several_ways(server: Server, query: dict[str, str], exp
         ({"range": "5d"}, {"range"}),
         ({"range": "7d", "since": "2025-01-01T00:00:00Z"}, {"range"}),
         ({"since": "soon", "to": "later"}, {"since", "to"}),
+        ({"since": "2025-02-30"}, {"since"}),
         ({"since": "2025-01-01T00:00:00Z", "from": "2025-01-02T00:00:00Z"}, {"from"}),
         ({"from": "2025-01-02T00:00:00Z", "to": "2025-01-01T00:00:00Z"}, {"from"}),
         ({"perod": "day"}, {"perod"}),

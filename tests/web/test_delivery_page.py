@@ -8,6 +8,7 @@ import pytest
 
 from miniapm.clock import DAY, HOUR, to_rfc3339
 from miniapm.domain.deploys.values import Commit
+from miniapm.web.charts import NO_VALUE
 from tests.conftest import FakeClock, Server, start_server
 from tests.factories import START
 from tests.web.deploy_rows import add_deploy
@@ -49,7 +50,7 @@ def test_without_deploys_to_production_there_is_no_data_and_it_says_what_counts(
     assert "production, prod, live" in page.one("p.hint").text
     assert page.select(".trend rect") == []
     [left] = page.select(".apart li")
-    assert left.text == "1 in other environments than production, prod, live"
+    assert left.text == "1 outside of production, prod, live"
     assert values(show(browser, "?env=staging"))[0] == "1.0 a day"
 
 
@@ -65,12 +66,12 @@ def test_each_list_has_its_deploys_with_the_reason(server: Server) -> None:
     again = add_deploy(server, deployed_at=START - 2 * DAY, version="v1", git_sha=first.git_sha)
     browser = server.sign_in()
     page = show(browser)
-    assert values(page)[1:] == ["3 h", "33 %", "24 h", "33 %"]
+    assert values(page)[1:] == ["3 h", "33 %", "1 d", "33 %"]
     assert rows(page) == [f"d{second.id}"]
     parts = [part.text for part in page.select("table.behind .part")]
     assert parts == [
         "failed: rolled back by v1",
-        "recovered in 24 h by v1",
+        "recovered in 1 d by v1",
         "1 commit, median 3 h",
     ]
     assert rows(show(browser, "?list=deploys")) == [f"d{o.id}" for o in (back, second, first)]
@@ -109,6 +110,19 @@ def test_days_are_those_of_the_viewer(server: Server) -> None:
     utc = find_days(show(browser, query))
     browser.cookies.set("tz", "Europe/Berlin")
     assert (utc, find_days(show(browser, query))) == (["8 Oct"], ["9 Oct"])
+
+
+def test_what_is_open_stands_in_every_table(server: Server) -> None:
+    for service in ("web", "api"):
+        add_deploy(server, service=service, deployed_at=START - HOUR, tags=("sev1",))
+    page = show(server.sign_in(), "?period=day&range=7d")
+    today, *_, week_ago = page.select(".by-period tbody tr")
+    assert [cell.text for cell in today.select("td")] == [
+        "2 deploys", NO_VALUE, "100 % (2 of 2 deploys)", "2 open", "0 % (0 of 2 deploys)",
+    ]  # fmt: skip
+    assert [cell.text for cell in week_ago.select("td")] == ["no data"]
+    services = page.select('section[aria-labelledby="services"] tbody tr')
+    assert [row.select("td")[3].text for row in services] == ["1 open", "1 open"]
 
 
 def test_filters_stay_in_every_link(server: Server) -> None:
@@ -209,3 +223,17 @@ def test_what_never_went_live_has_no_place_in_delivery(server: Server) -> None:
     assert page.select("section.delivered") == []
     [left] = show(browser, f"?from={to_rfc3339(START - DAY)}").select(".apart li")
     assert left.text == "1 failed: never went live"
+
+
+def test_the_corrections_of_a_deploy_tell_what_a_person_said(server: Server) -> None:
+    deploy = add_deploy(server, deployed_at=START - HOUR, tags=("sev1",))
+    address = f"/p/default/deploys/{deploy.id}"
+    browser = server.sign_in("member")
+    for word in ("ok", "", "failed"):
+        assert browser.post(f"{address}/overrule", data={"overruled": word}).status_code == 303
+    told = parse_html(browser.get(address).text).select("ul.changes li span")
+    assert [one.text.partition(": ")[2] for one in told] == [
+        "Said that it failed.",
+        "Took back what was said about a failure.",
+        "Said that it was fine.",
+    ]

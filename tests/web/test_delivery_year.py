@@ -195,7 +195,7 @@ def test_each_service_is(year: Year, service: str) -> None:
     whole, alone = year.get(**YEAR), year.get(**YEAR, service=service)
     assert to_sums(alone["metrics"]) == SUMS[service]
     assert whole["services"][service] == alone["metrics"]
-    assert alone["services"] == {}
+    assert alone["services"] == {service: alone["metrics"]}
 
 
 def test_an_environment_that_is_asked_for_counts(year: Year) -> None:

@@ -84,7 +84,7 @@ def test_what_nobody_told_is_said_to_be_unknown(server: Server) -> None:
     deploy = put(server, "staging", "b", 5)
     assert ask(server, env="staging")[0]["ahead"] == {"is_known": False, "count": 0, "commits": []}
     row = show(server).one(f"tr#d{deploy.id}")
-    assert "how far ahead of production is unknown" in row.text
+    assert row.one(".note").text == "how far from production is unknown"
 
 
 def test_a_rolled_back_production_is_behind(server: Server) -> None:
@@ -95,6 +95,49 @@ def test_a_rolled_back_production_is_behind(server: Server) -> None:
     staging = ask(server, env="staging")[0]
     # its commits were in production, which went back behind them
     assert staging["ahead"] == {"is_known": True, "count": 0, "commits": []}
+
+
+def test_a_deploy_without_commits_takes_away_no_commit_that_is_known(server: Server) -> None:
+    put(server, "staging", "a", 10, "a")
+    put(server, "production", "a", 9, "a")
+    put(server, "production", "b", 8, "bc")
+    deploy = put(server, "staging", "a", 7)
+    told = ask(server, env="staging")[0]["behind"]
+    assert (told["is_known"], told["count"]) == (True, 2)
+    put(server, "production", "d", 6)
+    told = ask(server, env="staging")[0]
+    assert (told["behind"]["is_known"], told["behind"]["count"]) == (False, 2)
+    assert [one["sha"] for one in told["behind"]["commits"]] == [sha("b"), sha("c")]
+    row = show(server).one(f"tr#d{deploy.id}")
+    assert row.one(".note").text == "nothing ahead of production"
+    assert row.one("summary").text == "at least 2 commits behind production"
+
+
+def test_behind_by_nobody_knows_how_much_is_said(server: Server) -> None:
+    put(server, "production", "a", 9)
+    deploy = put(server, "staging", "a", 8)
+    put(server, "production", "b", 7)
+    assert ask(server, env="staging")[0]["behind"] == {
+        "is_known": False,
+        "count": 0,
+        "commits": [],
+    }
+    row = show(server).one(f"tr#d{deploy.id}")
+    assert [note.text for note in row.select(".note")][-2:] == [
+        "nothing ahead of production",
+        "how far behind production is unknown",
+    ]
+
+
+def test_what_a_rollback_took_back_is_not_there(server: Server) -> None:
+    put(server, "staging", "a", 10, "a")
+    put(server, "production", "a", 9, "a")
+    put(server, "production", "b", 8, "b")
+    put(server, "production", "c", 7, "c")
+    put(server, "production", "b", 6)
+    behind = ask(server, env="staging")[0]["behind"]
+    assert behind["is_known"]
+    assert [one["sha"] for one in behind["commits"]] == [sha("b")]
 
 
 def test_services_are_by_themselves_and_filters_narrow_the_list(server: Server) -> None:

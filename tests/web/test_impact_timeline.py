@@ -131,9 +131,7 @@ def test_regressions_and_what_was_said_of_them_are_counted(server: Server) -> No
     ]
     since, until = "2025-09-19T09:00:00Z", "2025-09-19T10:00:00Z"
     assert OLD == 1_758_272_000_000_000
-    assert counted(server, f"?from={since}&to={until}") == [
-        "1 regression in this time, confirmed"
-    ]
+    assert counted(server, f"?from={since}&to={until}") == ["1 regression in this time, confirmed"]
     assert counted(server, "?env=staging") == counted(server, "?q=v1") == []
 
 

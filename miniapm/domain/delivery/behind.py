@@ -1,12 +1,23 @@
-"""Which deploys stand behind each number."""
+"""Which deploys stand behind each number, and why others stand behind none."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal, get_args
+from typing import Literal, TypeGuard, get_args
 
 from miniapm.domain.delivery.values import LeadTimes, Outcome
 
 Behind = Literal["deploys", "lead_times", "failed", "recovered", "open", "rework", "redeploys"]
 LISTS: tuple[Behind, ...] = get_args(Behind)
+# those that stand in no number, by the reason
+LeftOutList = Literal[
+    "left_out.hidden",
+    "left_out.other_environments",
+    "left_out.left_out",
+    "left_out.failed",
+    "left_out.cancelled",
+    "left_out.timed_out",
+    "left_out.started",
+]
+LEFT_OUT_LISTS: tuple[LeftOutList, ...] = get_args(LeftOutList)
 
 
 def find_behind(
@@ -17,6 +28,11 @@ def find_behind(
         waited = {lead.deploy_id for lead in lead_times}
         return [outcome for outcome in outcomes if outcome.deploy.id in waited]
     return [outcome for outcome in outcomes if _belongs(what, outcome)]
+
+
+def is_behind(what: str) -> TypeGuard[Behind]:
+    """Whether the list `what` is one of those that `find_behind` makes."""
+    return what in LISTS
 
 
 def _belongs(what: Behind, outcome: Outcome) -> bool:

@@ -12,13 +12,13 @@ from miniapm.domain.delivery.values import Failure, LiveDeploy, Outcome, Rework
 def fold_lane(
     deploys: Sequence[LiveDeploy],
     before: LiveDeploy | None = None,
-    carriers: Mapping[str, Collection[int]] | None = None,
+    carriers: Mapping[str, Sequence[int]] | None = None,
 ) -> list[Outcome]:
     """The outcomes of the live deploys of one lane, by (at, id).
 
     `deploys` are all from some moment on, in any order, each once or more; `before` was live when
     the first of them came. `carriers` tells by sha which deploys of the lane deployed it or brought
-    it first, those before the stretch too.
+    it first, by (at, id), those before the stretch too.
     """
     by_id = {deploy.id: deploy for deploy in deploys}
     story = _Story(before, carriers or {}, by_id)
@@ -33,11 +33,13 @@ class _Story:
     def __init__(
         self,
         before: LiveDeploy | None,
-        carriers: Mapping[str, Collection[int]],
+        carriers: Mapping[str, Sequence[int]],
         to_come: Collection[int],
     ) -> None:
         self._previous = before
         self._carriers = carriers
+        # how many carriers of a sha were taken back already: none is looked at twice
+        self._taken_back: dict[str, int] = {}
         self._to_come = set(to_come)
         self._first_live: dict[str, int] = {}
         self._last_place: dict[str, int] = {}
@@ -117,13 +119,18 @@ class _Story:
         """Whether its commits revert what an earlier deploy of the lane deployed or brought."""
         is_revert = False
         for sha in deploy.reverts:
-            for deploy_id in self._carriers.get(sha, ()):
-                if deploy_id in self._to_come or deploy_id == deploy.id:
-                    continue
-                is_revert = True
-                if (place := self._places.get(deploy_id)) is not None:
+            carriers = self._carriers.get(sha, ())
+            done = self._taken_back.get(sha, 0)
+            while done < len(carriers) and self._is_past(carriers[done], deploy):
+                if (place := self._places.get(carriers[done])) is not None:
                     self._reverted.setdefault(place, deploy.id)
+                done += 1
+            self._taken_back[sha] = done
+            is_revert = is_revert or done > 0
         return is_revert
+
+    def _is_past(self, deploy_id: int, deploy: LiveDeploy) -> bool:
+        return deploy_id not in self._to_come and deploy_id != deploy.id
 
     def _mark_fixed(self, deploy: LiveDeploy) -> None:
         # a rollback restored what worked: the fix that follows it mends what the rollback took out

@@ -64,20 +64,18 @@ def summarise(stretch: Stretch, period: PeriodName, zone: tzinfo, now: int) -> S
 
 
 def measure_services(stretch: Stretch, zone: tzinfo, now: int) -> dict[str, Metrics]:
-    """The metrics of each service, where there are several."""
+    """The metrics of each service that has deploys in the stretch, by its name."""
     outcomes: dict[str, list[Outcome]] = {}
     service_of: dict[int, str] = {}
     for outcome in stretch.outcomes:
         service = outcome.deploy.service
         outcomes.setdefault(service, []).append(outcome)
         service_of[outcome.deploy.id] = service
-    if len(outcomes) < 2:
-        return {}
     lead_times: dict[str, list[LeadTimes]] = {}
     for lead in stretch.lead_times:
         lead_times.setdefault(service_of[lead.deploy_id], []).append(lead)
     found = {}
-    for service, its_outcomes in outcomes.items():
+    for service, its_outcomes in sorted(outcomes.items()):
         its_lead_times = lead_times.get(service, [])
         waits = sorted(chain.from_iterable(lead.waits for lead in its_lead_times))
         part = stretch._replace(

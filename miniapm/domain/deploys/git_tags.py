@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from miniapm.domain.deploys.sheets import too_long
+from miniapm.domain.deploys.given_lines import too_long
 from miniapm.exceptions import Invalid
 
 TAG_FORMAT = (

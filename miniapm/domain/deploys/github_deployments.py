@@ -9,18 +9,13 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from miniapm.domain.deploys.given_lines import LeftOut
 from miniapm.domain.deploys.json_values import read_objects
 from miniapm.domain.receivers.payloads import Payload, tidy_name, tidy_text, tidy_url
 from miniapm.exceptions import Invalid
 
 _ENDS = {"success": "succeeded", "failure": "failed", "error": "failed"}
 _BEFORE = frozenset({"queued", "pending", "waiting"})
-
-
-class LeftOut(NamedTuple):
-    """Something in a file that is no deploy, and why."""
-
-    reason: str
 
 
 class _Status(NamedTuple):
@@ -43,7 +38,8 @@ Given = Mapping[str, Any] | Invalid | LeftOut
 
 
 def parse_deployments(pieces: Iterable[bytes]) -> Iterator[tuple[int, Given]]:
-    """The number and the fields of each deployment; statuses for themselves have no number."""
+    """The number and the fields of each deployment; statuses for themselves have no number, unless
+    their deployment is not among them."""
     found: list[_Deployment | Invalid] = []
     statuses: dict[str, list[_Status]] = {}
     for value in read_objects(pieces):
@@ -61,8 +57,11 @@ def parse_deployments(pieces: Iterable[bytes]) -> Iterator[tuple[int, Given]]:
         if isinstance(one, Invalid):
             yield number, one
         else:
-            beside = statuses.get(one.url or "")
-            yield number, _tell(one, (one.statuses or []) + (beside or []))
+            beside = statuses.pop(one.url or "", [])
+            yield number, _tell(one, (one.statuses or []) + beside)
+    for number, (url, told) in enumerate(statuses.items(), len(found) + 1):
+        what = "a status" if len(told) == 1 else f"{len(told):,} statuses"
+        yield number, LeftOut(f"{what} of {url[:200]}, a deployment that is not in the file")
 
 
 def _read_deployment(value: Mapping[str, Any]) -> _Deployment | Invalid:

@@ -12,10 +12,11 @@ from typing import Any, Literal, NamedTuple
 from miniapm.domain.deploys.explaining import summarise
 from miniapm.domain.deploys.exported import ExportedDeploy, is_exported, read_exported
 from miniapm.domain.deploys.git_tags import TAG_TABS, parse_tags
-from miniapm.domain.deploys.github_deployments import LeftOut, parse_deployments
+from miniapm.domain.deploys.github_deployments import parse_deployments
+from miniapm.domain.deploys.given_lines import LeftOut, too_long
 from miniapm.domain.deploys.reading import Defaults, announce
 from miniapm.domain.deploys.revisions_log import is_revision, parse_revisions
-from miniapm.domain.deploys.sheets import parse_sheet, too_long
+from miniapm.domain.deploys.sheets import parse_sheet
 from miniapm.domain.deploys.values import Announcement, Source
 from miniapm.domain.strict_json import decode_object
 from miniapm.exceptions import Invalid

@@ -1,7 +1,8 @@
 """Capistrano 3's `revisions.log`: one line for each deploy and rollback of a stage.
 
 The number of a release is when it began, in UTC. A rollback's line names no time: it is placed a
-second after the line before it, which is the only thing known of it. Who deployed may be empty.
+second after the line before it, which is the only thing known of it, and tagged so that a person
+can find it and set its time. Who deployed may be empty.
 """
 
 import re
@@ -9,10 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from miniapm.clock import SECOND, to_rfc3339
-from miniapm.domain.deploys.sheets import too_long
+from miniapm.domain.deploys.given_lines import too_long
 from miniapm.domain.instants import parse_instant
 from miniapm.exceptions import Invalid
 
+TIME_UNKNOWN = "time_unknown"
+"""The tag of deploys whose time is made up."""
 _DEPLOYED = re.compile(
     r"Branch (?P<branch>.*) \(at (?P<sha>.*)\) deployed as release (?P<release>\d{14})"
     r" by(?: (?P<user>.*))?"
@@ -49,6 +52,7 @@ class _Log:
     def __init__(self) -> None:
         self._shas: dict[str, str] = {}
         self._latest: int | None = None
+        self._live = ""
 
     def read(self, text: str) -> dict[str, Any]:
         deployed = _DEPLOYED.fullmatch(text)
@@ -63,7 +67,7 @@ class _Log:
         release = match["release"]
         at = _released_at(release)
         self._shas[release] = match["sha"]
-        self._latest = at
+        self._latest, self._live = at, match["sha"]
         return {
             "git_sha": match["sha"],
             "deployer": match["user"] or None,
@@ -78,10 +82,13 @@ class _Log:
             reason = "is deployed on no line before this one, so its commit is not known"
             raise Invalid(f"The release {release} {reason}.", {"release": reason})
         self._latest += SECOND
+        was_live, self._live = self._live == sha, sha
         return {
             "git_sha": sha,
             "deployer": match["user"] or None,
             "timestamp": to_rfc3339(self._latest),
+            # what was live already is no deploy of its own, so that no time of one is made up
+            "tags": [] if was_live else [TIME_UNKNOWN],
             "description": f"Rolled back to release {release}. Capistrano does not log when; "
             "this time is one second after the line before.",
         }

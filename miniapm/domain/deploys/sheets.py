@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from miniapm.domain.deploys.exported import MARK
+from miniapm.domain.deploys.given_lines import LeftOut, too_long
+from miniapm.domain.deploys.payload import ALIASES
 from miniapm.exceptions import Invalid
 
 Fields = Mapping[str, Any]
@@ -39,6 +41,8 @@ COLUMNS = (
     "overruled",
     "is_left_out",
 )
+_KNOWN = {"", "commits", *COLUMNS, *ALIASES}
+_MOST_NAMED = 5
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _ESCAPED = re.compile(r"'+[=+\-@\t\r]")
 # bytes that are no UTF-8 become U+DC80 to U+DCFF: this one stands for a line that was too long
@@ -60,8 +64,9 @@ def _to_cell(value: Any) -> str:
     return f"'{text}" if _FORMULA.match(text) else text
 
 
-def parse_sheet(lines: Iterable[bytes | None]) -> Iterator[tuple[int, Fields | Invalid]]:
-    """The number of its first line and the fields, row by row; Invalid when the header is none."""
+def parse_sheet(lines: Iterable[bytes | None]) -> Iterator[tuple[int, Fields | Invalid | LeftOut]]:
+    """The number of its first line and the fields, row by row; of the header the columns that are
+    no fields. Invalid when it is none."""
     texts = (_to_text(line, first=i == 0) for i, line in enumerate(lines))
     header: list[str] | None = None
     rows: Iterator[tuple[int, list[str] | Invalid]] = iter(())
@@ -71,6 +76,8 @@ def parse_sheet(lines: Iterable[bytes | None]) -> Iterator[tuple[int, Fields | I
             delimiter = max(DELIMITERS, key=text.count)
             header = _read_header(text, delimiter)
             rows = _read_rows(texts, delimiter, number)
+            if strangers := [name for name in header if name not in _KNOWN]:
+                yield number, LeftOut(_tell_strangers(strangers))
             break
     for number, cells in rows:
         assert header is not None
@@ -96,6 +103,14 @@ def _read_header(text: str, delimiter: str) -> list[str]:
     if twice is not None:
         raise Invalid(f"The header row names {twice!r} twice.")
     return names
+
+
+def _tell_strangers(names: list[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:_MOST_NAMED])
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    if len(names) == 1:
+        return f"the column {shown} is no field of a deploy"
+    return f"the columns {shown}{more} are no fields of a deploy"
 
 
 def _read_rows(
@@ -142,8 +157,3 @@ def _to_fields(header: list[str], cells: list[str]) -> Fields | Invalid:
 
 def _from_cell(cell: str) -> str:
     return cell[1:] if _ESCAPED.match(cell) else cell
-
-
-def too_long() -> Invalid:
-    """What is wrong with a line that `read_lines` did not keep."""
-    return Invalid("The line is longer than 16 MiB.")

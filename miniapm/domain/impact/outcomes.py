@@ -3,7 +3,7 @@ by it. `miniapm check` comes to the same in client/impacts.py, which imports not
 
 from typing import Literal
 
-from miniapm.domain.impact.values import Decision, State, Verdict
+from miniapm.domain.impact.values import Decision, Impact, State, Verdict
 
 Outcome = Literal[
     "regressed",
@@ -29,3 +29,11 @@ def find_outcome(
     if state in ("pending", "withdrawn", "superseded"):
         return state
     return "learning" if verdict == "regressed" and is_guessed else verdict
+
+
+def is_guessed(impact: Impact) -> bool:
+    """Whether no endpoint that decides regressed by swings that are known."""
+    return impact.is_learning and not any(
+        one.verdict == "regressed" and one.counts and not one.is_learning
+        for one in impact.endpoints
+    )

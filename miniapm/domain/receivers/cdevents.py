@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote
 
+from miniapm.domain.receivers.delivery_ids import fit_id
 from miniapm.domain.receivers.payloads import Payload, tidy_name
 from miniapm.domain.receivers.values import Heard, Receiver
 from miniapm.domain.strict_json import decode_object
@@ -34,7 +35,7 @@ class CloudEvent(NamedTuple):
     @property
     def delivery(self) -> str | None:
         """By the specification, id and source name one event for ever."""
-        return f"{self.source} {self.id}"[:400] if self.id and self.source else None
+        return f"{self.source} {self.id}" if self.id and self.source else None
 
 
 def open_event(value: Mapping[str, Any], headers: Mapping[str, str]) -> CloudEvent:
@@ -85,11 +86,15 @@ def read_cdevents(event: CloudEvent, receiver: Receiver) -> Heard:
     subject = payload.required("subject.id")
     sha = said or artifact.sha or artifact.version
     if not sha:
-        payload.required("subject.content.artifactId")
-        payload.problems.setdefault("subject.content.artifactId", "names no version")
+        is_there = payload.text("subject.content.artifactId")
+        payload.problems.setdefault(
+            "subject.content.artifactId",
+            f"{'names no version' if is_there else 'is missing'}: what was deployed must be told "
+            "there, or as the commit in customData.git_sha",
+        )
     deploy = {
         # two sources may count alike
-        "id": f"{event.id} {event.source}".strip()[:200] or None,
+        "id": fit_id(f"{event.id} {event.source}".strip(), 200) or None,
         "git_sha": sha,
         "version": tidy_name(artifact.version),
         "env": payload.text("subject.content.environment.id"),

@@ -35,4 +35,4 @@ def find_delivery(value: Mapping[str, Any]) -> str | None:
     """What is the same when Coolify sends it again."""
     payload = Payload(value)
     deployment, event = payload.text("deployment_uuid"), payload.text("event")
-    return f"{deployment}:{event}"[:200] if deployment and event else None
+    return f"{deployment}:{event}" if deployment and event else None

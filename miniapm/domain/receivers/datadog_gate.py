@@ -15,8 +15,9 @@ from miniapm.domain.deploys.commits import is_same_commit
 from miniapm.domain.deploys.reading import Defaults
 from miniapm.domain.deploys.values import Deploy
 from miniapm.domain.ids import MAX_ID
+from miniapm.domain.impact.outcomes import find_outcome, is_guessed
 from miniapm.domain.impact.unjudged import is_awaited, tell_unjudged
-from miniapm.domain.impact.values import ENDED, Impact, Review
+from miniapm.domain.impact.values import Impact, Review
 from miniapm.domain.receivers.payloads import Payload
 
 GateStatus = Literal["pass", "fail", "in_progress"]
@@ -89,16 +90,14 @@ def judge_gate(
         )
     reason = " ".join((impact.sentence, *impact.reasons))
     if impact.verdict == "regressed" and review is not None:
-        status: GateStatus = "fail" if review.decision == "confirm" else "pass"
         word = "Confirmed" if review.decision == "confirm" else "Dismissed"
-        return GateAnswer(status, f"{reason} {word} by {review.actor}.")
-    if impact.state == "pending":
+        reason = f"{reason} {word} by {review.actor}."
+    decision = review.decision if review else None
+    outcome = find_outcome(impact.state, impact.verdict, decision, is_guessed=is_guessed(impact))
+    if outcome == "pending":
         is_waiting = impact.next_look_at is not None and is_awaited(deploy, judged_since)
         return GateAnswer("in_progress" if is_waiting else "pass", reason)
-    is_over = impact.state in ENDED and impact.state != "final"
-    if impact.verdict != "regressed" or is_over or _is_guessed(impact):
-        return GateAnswer("pass", reason)
-    return GateAnswer("fail", reason)
+    return GateAnswer("fail" if outcome == "regressed" else "pass", reason)
 
 
 def write_gate_id(question_id: int) -> str:
@@ -113,11 +112,3 @@ def read_gate_id(text: str) -> int | None:
     except ValueError:
         return None
     return number if 0 < number <= MAX_ID else None
-
-
-def _is_guessed(impact: Impact) -> bool:
-    """Whether all that regressed did so by swings that are not known yet."""
-    if not impact.is_learning:
-        return False
-    known = (e for e in impact.endpoints if e.verdict == "regressed" and e.counts)
-    return not any(not endpoint.is_learning for endpoint in known)

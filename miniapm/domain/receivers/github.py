@@ -12,6 +12,7 @@ from miniapm.domain.deploys.values import Commit
 from miniapm.domain.receivers.payloads import (
     Payload,
     read_commit,
+    tidy_branch,
     tidy_name,
     tidy_text,
     tidy_url,
@@ -54,19 +55,17 @@ def read_github(event: str, value: Mapping[str, Any], receiver: Receiver) -> Hea
 
 
 def _read_deployment(payload: Payload, receiver: Receiver) -> Heard:
-    state = payload.required("deployment_status.state")
+    state = payload.required_name("deployment_status.state")
     status = _STATES.get(state)
     if status is None:
-        return Heard(
-            skipped=f"The deployment is {tidy_name(state)}: nothing runs yet, or any more."
-        )
+        return Heard(skipped=f"The deployment is {state}: nothing runs yet, or any more.")
     if receiver.workflows and payload.has("workflow_run"):
         return Heard(skipped="A workflow made this deployment; here the runs themselves count.")
     sha = payload.sha("deployment.sha")
     ref = (payload.text("deployment.ref") or sha).removeprefix("refs/heads/")
     # a deployment of a commit names no branch
     if receiver.branch is not None and ref not in (receiver.branch, sha):
-        return Heard(skipped=f"It is of {tidy_name(ref)}, not of {receiver.branch}.")
+        return Heard(skipped=f"It is of {tidy_branch(ref)}, not of {receiver.branch}.")
     number = payload.number("deployment.id")
     log = payload.text("deployment_status.log_url") or payload.text("deployment_status.target_url")
     deploy = {
@@ -90,11 +89,11 @@ def _read_run(payload: Payload, receiver: Receiver) -> Heard:
     skipped = _skip_run(payload, receiver)
     if skipped:
         return Heard(skipped=skipped)
-    action = payload.required("action")
-    conclusion = payload.text("workflow_run.conclusion")
-    status = "started" if action == "in_progress" else _CONCLUSIONS.get(conclusion or "")
+    how = action = payload.required_name("action")
+    if action == "completed":
+        how = payload.required_name("workflow_run.conclusion")
+    status = "started" if action == "in_progress" else _CONCLUSIONS.get(how)
     if action not in ("in_progress", "completed") or status is None:
-        how = tidy_name(conclusion if action == "completed" else action)
         return Heard(skipped=f"The run is {how}: it deployed nothing.")
     is_over = status != "started"
     started_at = payload.text("workflow_run.run_started_at")
@@ -125,12 +124,12 @@ def _skip_run(payload: Payload, receiver: Receiver) -> str:
     path = payload.text("workflow_run.path") or ""
     names = (name, path, PurePosixPath(path.partition("@")[0]).name)
     if not {each.casefold() for each in names} & {each.casefold() for each in receiver.workflows}:
-        return f"The workflow {tidy_name(name or path)} was not chosen."
+        return f"The workflow {tidy_name(name or path) or 'without a name'} was not chosen."
     if payload.text("workflow_run.event") in _OF_PULL_REQUESTS:
         return "It ran for a pull request: nothing was deployed."
     branch = payload.text("workflow_run.head_branch")
     if receiver.branch is not None and branch != receiver.branch:
-        return f"It ran on {tidy_name(branch)}, not on {receiver.branch}."
+        return f"It ran on {tidy_branch(branch)}, not on {receiver.branch}."
     return ""
 
 
@@ -148,7 +147,9 @@ def _read_push(payload: Payload, receiver: Receiver) -> Heard:
         return Heard(skipped="It brought no commits to a branch.")
     branch = ref.removeprefix("refs/heads/")
     if wanted is not None and branch != wanted:
-        return Heard(skipped=f"The commits are on {tidy_name(branch)}, not on {tidy_name(wanted)}.")
+        return Heard(
+            skipped=f"The commits are on {tidy_branch(branch)}, not on {tidy_branch(wanted)}."
+        )
     commits = tuple(read_commit(item) for item in payload.items("commits"))
     repository = _repository(payload)
     if repository is None:

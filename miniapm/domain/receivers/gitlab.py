@@ -8,6 +8,7 @@ from miniapm.domain.deploys.values import Commit
 from miniapm.domain.receivers.payloads import (
     Payload,
     read_commit,
+    tidy_branch,
     tidy_name,
     tidy_text,
     tidy_url,
@@ -40,13 +41,13 @@ def read_gitlab(value: Mapping[str, Any], receiver: Receiver) -> Heard:
 
 
 def _read_deployment(payload: Payload, receiver: Receiver) -> Heard:
-    said = payload.required("status")
+    said = payload.required_name("status")
     status = _STATUSES.get(said)
     if status is None:
-        return Heard(skipped=f"The deployment is {tidy_name(said)}: nothing runs yet, or any more.")
+        return Heard(skipped=f"The deployment is {said}: nothing runs yet, or any more.")
     ref = payload.text("ref")
     if receiver.branch is not None and ref not in (None, receiver.branch):
-        return Heard(skipped=f"It is of {tidy_name(ref)}, not of {receiver.branch}.")
+        return Heard(skipped=f"It is of {tidy_branch(ref)}, not of {receiver.branch}.")
     sha = _read_sha(payload)
     deploy = {
         "id": _read_id(payload),
@@ -85,7 +86,9 @@ def _read_push(payload: Payload, receiver: Receiver) -> Heard:
     branch = ref.removeprefix("refs/heads/")
     wanted = receiver.branch or payload.text("project.default_branch")
     if wanted is not None and branch != wanted:
-        return Heard(skipped=f"The commits are on {tidy_name(branch)}, not on {tidy_name(wanted)}.")
+        return Heard(
+            skipped=f"The commits are on {tidy_branch(branch)}, not on {tidy_branch(wanted)}."
+        )
     commits = tuple(read_commit(item) for item in payload.items("commits"))
     repository = tidy_url(payload.text("project.web_url"))
     if repository is None:

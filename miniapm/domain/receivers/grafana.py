@@ -1,7 +1,7 @@
 """Grafana's annotations: what notifiers send becomes a deploy, and deploys are drawn as them."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, LiteralString
 
 import msgspec
 
@@ -17,7 +17,16 @@ from miniapm.exceptions import Invalid
 _NAMES = {"timestamp": "timeEnd", "started_at": "time", "title": "text", "description": "text"}
 _GRAPHITE_NAMES = {"timestamp": "when", "title": "what", "description": "data"}
 _MARKS = ("deploy", "deployment")
+FACTS: Mapping[str, LiteralString] = {
+    "service": "service",
+    "env": "env",
+    "version": "version",
+    "sha": "git_sha",
+    "status": "status",
+}
+"""The fields of a deploy that are tags, too, such as `service:shop`, by the names there."""
 DEFAULT_LIMIT, MOST = 100, 1000
+MOST_TAGS = 50
 
 
 class AnnotationQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,12 +39,11 @@ class AnnotationQuery(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = DEFAULT_LIMIT
     is_of_alerts: bool = False
 
-    def find_place(self, name: str) -> str | None:
-        """The env or service that all must have, if a tag says so."""
-        if self.match_any:
-            return None
-        found = [tag.partition(":")[2] for tag in self.tags if tag.startswith(f"{name}:")]
-        return found[0] if found else None
+    @property
+    def choosing_tags(self) -> tuple[str, ...]:
+        """The tags asked for, without those that every deploy has; empty where all fit."""
+        choosing = tuple(dict.fromkeys(tag for tag in self.tags if tag not in _MARKS))
+        return () if self.match_any and len(choosing) < len(set(self.tags)) else choosing
 
 
 def announce_annotation(value: Mapping[str, Any], defaults: Defaults, now: int) -> Announcement:
@@ -84,10 +92,13 @@ def read_query(pairs: Mapping[str, list[str]]) -> AnnotationQuery:
     if not (limit.isascii() and limit.isdigit() and len(limit) < 10):
         problems["limit"] = "must be a whole number"
         limit = "0"
+    tags = tuple(pairs.get("tags", ()))
+    if len(tags) > MOST_TAGS:
+        problems["tags"] = f"must be at most {MOST_TAGS}"
     query = AnnotationQuery(
         since=instant("from"),
         until=instant("to"),
-        tags=tuple(pairs.get("tags", ())),
+        tags=tags,
         match_any=last("matchAny") == "true",
         limit=min(int(limit) or DEFAULT_LIMIT, MOST),
         is_of_alerts=last("type") == "alert",
@@ -97,20 +108,11 @@ def read_query(pairs: Mapping[str, list[str]]) -> AnnotationQuery:
     return query
 
 
-def is_wanted(query: AnnotationQuery, tags: list[str]) -> bool:
-    """Whether an annotation with `tags` has those asked for: all of them, or any."""
-    if not query.tags:
-        return True
-    having = (tag in tags or tag in _MARKS for tag in query.tags)
-    return any(having) if query.match_any else all(having)
-
-
 def list_deploy_tags(deploy: Deploy) -> list[str]:
     """What Grafana may choose deploys by."""
-    version = [f"version:{deploy.version}"] if deploy.version else []
-    place = [f"service:{deploy.service}", f"env:{deploy.env}"]
-    facts = [*version, f"sha:{deploy.git_sha}", f"status:{deploy.status}"]
-    return list(dict.fromkeys(["deploy", *place, *facts, *deploy.tags]))
+    facts = ((name, getattr(deploy, field)) for name, field in FACTS.items())
+    said = (f"{name}:{fact}" for name, fact in facts if fact)
+    return list(dict.fromkeys(["deploy", *said, *deploy.tags]))
 
 
 def to_annotation(deploy: Deploy, title: str | None) -> dict[str, Any]:

@@ -25,14 +25,15 @@ def read_heroku(value: Mapping[str, Any], receiver: Receiver) -> Heard:
 
 def _read_release(payload: Payload) -> Heard:
     description = payload.required("data.description")
-    said = payload.required("data.status")
+    said = payload.required_name("data.status")
     if payload.problems:
         return Heard()
     if not description.lower().startswith(_OF_CODE):
-        return Heard(skipped=f"The release is no code: {tidy_name(description)}.")
+        told = tidy_name(description) or "it has no description"
+        return Heard(skipped=f"The release is no code: {told}.")
     status = _STATUSES.get(said)
     if status is None or payload.text("action") == "destroy":
-        return Heard(skipped=f"The release is {tidy_name(said)}.")
+        return Heard(skipped=f"The release is {said}.")
     if status == "succeeded" and payload.flag("data.current") is False:
         return Heard(skipped="The release does not run yet, or any more.")
     number = payload.number("data.version")
@@ -66,5 +67,5 @@ def _read_head(payload: Payload, sha: str | None) -> Commit | None:
 
 def find_delivery(value: Mapping[str, Any]) -> str | None:
     """Heroku's id of a delivery, the same in all its attempts."""
-    found = Payload(value).text("webhook_metadata.delivery.id") or Payload(value).text("id")
-    return found[:200] if found else None
+    payload = Payload(value)
+    return payload.text("webhook_metadata.delivery.id") or payload.text("id")

@@ -29,7 +29,7 @@ _ENCODED = "~"
 def read_application_name(fields: Mapping[str, Any]) -> str | None:
     """The name that `filter[name]` asks for, in a query or a form; None where it asks for all."""
     payload = Payload(nest(fields))
-    name = payload.text("filter.name")
+    name = payload.name("filter.name", 100)
     payload.refuse_bad()
     return name
 

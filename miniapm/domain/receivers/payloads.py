@@ -39,6 +39,13 @@ class Payload:
             self.problems.setdefault(self._place + path, "is missing")
         return found or ""
 
+    def required_name(self, path: str) -> str:
+        """Text of one line that must be there, as it may be shown; "" where it is not."""
+        found = tidy_name(self.text(path))
+        if found is None:
+            self.problems.setdefault(self._place + path, "is missing")
+        return found or ""
+
     def name(self, path: str, most: int) -> str | None:
         """A name of at most `most` characters, which a sender must have filled in."""
         found = self.text(path) or ""
@@ -141,6 +148,11 @@ def tidy_name(text: str | None) -> str | None:
     """Text of one line, and no more than 200 characters: no deploy is lost for a long name."""
     tidied = " ".join((tidy_text(text) or "").split())
     return tidied[:_MAX_NAME] or None
+
+
+def tidy_branch(text: str | None) -> str:
+    """A branch as sentences name it."""
+    return tidy_name(text) or "no branch"
 
 
 def tidy_url(text: str | None) -> str | None:

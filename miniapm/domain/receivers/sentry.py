@@ -4,7 +4,7 @@ A release is kept until it is deployed; a deploy of it is one of ours, with the 
 commits that the release names.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ from miniapm.exceptions import Invalid
 
 _LONGEST = 200
 _MOST_PROJECTS = 50
+_MOST_READ = 3 * MAX_COMMITS
 _THEIR_NAMES = {
     "git_sha": "version",
     "env": "environment",
@@ -133,11 +134,20 @@ def merge_release(known: Release, report: ReleaseReport) -> Release:
     )
 
 
-def join_commits(releases: Sequence[Sequence[Commit]]) -> tuple[Commit, ...]:
-    """The commits of several releases, each once, as many as a deploy keeps."""
-    commits = {commit.sha: commit for release in reversed(releases) for commit in release}
-    ordered = (commit.sha for release in releases for commit in release)
-    return tuple(commits[sha] for sha in dict.fromkeys(ordered))[:MAX_COMMITS]
+def join_commits(releases: Iterable[Sequence[Commit]]) -> tuple[Commit, ...]:
+    """The commits of several releases, each once, as many as a deploy keeps.
+
+    Takes no more of `releases` than that needs, nor many that repeat each other.
+    """
+    commits: dict[str, Commit] = {}
+    read = 0
+    for release in releases:
+        read += len(release)
+        for commit in release:
+            commits.setdefault(commit.sha, commit)
+        if len(commits) >= MAX_COMMITS or read >= _MOST_READ:
+            break
+    return tuple(commits.values())[:MAX_COMMITS]
 
 
 def _check_version(version: str, problems: dict[str, str]) -> None:

@@ -1,7 +1,6 @@
 """What one environment has that another lacks, of the same service."""
 
-from collections.abc import Mapping
-from itertools import zip_longest
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from miniapm.domain.deploys.values import Commit, Deploy, Lane
@@ -15,7 +14,7 @@ MOST_COMMITS = 500
 
 class Difference(NamedTuple):
     """The commits that one environment has and another lacks, the newest first. `is_known` is False
-    where that cannot be told: then there may be more, or others."""
+    where not all of them were told: then there may be more."""
 
     is_known: bool
     commits: tuple[Commit, ...] = ()
@@ -54,19 +53,30 @@ def _compare_pushes(connection: Connection, deploy: Deploy, other: Deploy) -> Di
 
 def _compare_deploys(connection: Connection, lane: Lane, other: Lane) -> Difference:
     """What the deploys of `lane` brought since the last of them whose sha was live in `other` too,
-    without what `other` has by another way."""
+    without what `other` has by another way. Where there was none, nothing can be told."""
     commits: dict[str, Commit] = {}
-    live = find_live(connection, lane, MOST_DEPLOYS)
-    for deploy, older in zip_longest(live, live[1:]):
+    is_known = True
+    for deploy, may_be_silent in _trace_back(find_live(connection, lane, MOST_DEPLOYS)):
         if _was_live(connection, other, deploy.git_sha):
-            return Difference(True, _lacking(connection, other, commits))
+            return Difference(is_known, _lacking(connection, other, commits))
         brought = _find_commits(connection, deploy)
-        # a redeploy brings nothing, and nothing is lost by that
-        if not brought and (older is None or older.git_sha != deploy.git_sha):
-            break
+        is_known = is_known and (may_be_silent or bool(brought))
         for commit in brought:
             commits.setdefault(commit.sha, commit)
-    return Difference(False, _lacking(connection, other, commits))
+    return Difference(False)
+
+
+def _trace_back(live: Sequence[Deploy]) -> Iterator[tuple[Deploy, bool]]:
+    """Those of `live`, newest first, that made what is live now; whether each need bring nothing.
+
+    A redeploy and a rollback put out again what was live before: what came between is gone.
+    """
+    earlier = {deploy.git_sha: place for place, deploy in enumerate(live)}
+    place = 0
+    while place < len(live):
+        first = earlier[live[place].git_sha]
+        yield live[place], first > place
+        place = first if first > place else place + 1
 
 
 def _was_live(connection: Connection, lane: Lane, sha: str) -> bool:

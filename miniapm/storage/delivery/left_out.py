@@ -1,9 +1,12 @@
-"""The deploys of a stretch of time that stand in no number, counted by the reason."""
+"""The deploys of a stretch of time that stand in no number: how many for each reason, and which."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from miniapm.domain.delivery.rules import DeliveryRules
 from miniapm.storage.connection import Connection
+from miniapm.storage.delivery.asked import Asked
+from miniapm.storage.delivery.lanes import find_counted_lanes
+from miniapm.storage.deploys.find import Cursor
 
 
 class LeftOut(NamedTuple):
@@ -20,40 +23,55 @@ class LeftOut(NamedTuple):
     redeploys: int = 0
 
 
+class _Told(NamedTuple):
+    """SQL that says why a deploy counts nowhere, `succeeded` for one that does; where to look."""
+
+    reason: str
+    where: str
+    values: dict[str, Any]
+
+
 def count_left_out(
+    connection: Connection, project_id: int, asked: Asked, rules: DeliveryRules
+) -> LeftOut:
+    """Of the deploys that are asked for, those that are not live where it counts."""
+    told = _tell(connection, project_id, asked, rules)
+    rows = connection.execute(
+        f"""/* delivery.count_left_out */ select {told.reason} as reason, count(*) from deploys
+        where {told.where} group by reason""",
+        told.values,
+    )
+    return LeftOut(**{row[0]: row[1] for row in rows if row[0] != "succeeded"})
+
+
+def find_left_out(
     connection: Connection,
     project_id: int,
-    env: str | None,
-    service: str | None,
-    since: int,
-    until: int,
+    asked: Asked,
     rules: DeliveryRules,
-) -> LeftOut:
-    """Of the deploys in since <= t < until (µs), those that are not live where it counts; of `env`
-    alone where one is asked for."""
-    where = ["env = :env"] * (env is not None) + ["service = :service"] * (service is not None)
+    reason: str,
+) -> list[Cursor]:
+    """Exactly those that `count_left_out` counts for `reason`, a field of LeftOut, the newest
+    first."""
+    told = _tell(connection, project_id, asked, rules)
     rows = connection.execute(
-        f"""/* delivery.count_left_out */
-        select env, status, hidden_at is not null, is_left_out, count(*) from deploys
-        where {" and ".join(["project_id = :project_id", *where])}
-            and deployed_at >= :since and deployed_at < :until
-        group by env, status, hidden_at is not null, is_left_out""",
-        {
-            "project_id": project_id,
-            "env": env,
-            "service": service,
-            "since": since,
-            "until": until,
-        },
+        f"""/* delivery.find_left_out */ select deployed_at, id from deploys
+        where {told.where} and {told.reason} = :wanted
+        order by deployed_at desc, id desc""",
+        {**told.values, "wanted": reason},
     )
-    counts = dict.fromkeys(LeftOut._fields, 0)
-    for its_env, status, is_hidden, is_left_out, count in rows:
-        if is_hidden:
-            counts["hidden"] += count
-        elif env is None and not rules.is_production(its_env):
-            counts["other_environments"] += count
-        elif is_left_out:
-            counts["left_out"] += count
-        elif status != "succeeded":
-            counts[status] += count
-    return LeftOut(**counts)
+    return [Cursor(*row) for row in rows]
+
+
+def _tell(connection: Connection, project_id: int, asked: Asked, rules: DeliveryRules) -> _Told:
+    where = ["project_id = :project_id", "deployed_at >= :since", "deployed_at < :until"]
+    where += ["env = :env"] * (asked.env is not None)
+    where += ["service = :service"] * (asked.service is not None)
+    lanes = find_counted_lanes(connection, project_id, asked.env, asked.service, rules)
+    envs = {f"e{place}": env for place, env in enumerate(sorted({lane.env for lane in lanes}))}
+    counted = f"env in ({', '.join(f':{name}' for name in envs)})" if envs else "1 = 0"
+    reason = f"""case when hidden_at is not null then 'hidden'
+        when not {counted} then 'other_environments'
+        when is_left_out = 1 then 'left_out' else status end"""
+    values = {"project_id": project_id, **asked._asdict(), **envs}
+    return _Told(reason, " and ".join(where), values)

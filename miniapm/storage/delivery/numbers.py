@@ -11,17 +11,20 @@ from miniapm.domain.delivery.periods import PeriodName
 from miniapm.domain.delivery.rules import DeliveryRules
 from miniapm.domain.delivery.summary import Summary, measure_services, summarise
 from miniapm.storage.connection import Connection
-from miniapm.storage.delivery.report import Asked, Report, find_report
+from miniapm.storage.delivery.asked import Asked
+from miniapm.storage.delivery.report import Report, find_report
 from miniapm.storage.delivery.stories import measure_story
 from miniapm.storage.deploys.versions import find_project_version
 
 _GOOD_FOR = 10 * MINUTE
 """Time itself changes the numbers, too: days go by, and a deploy may be dated ahead."""
 
+_PERIOD_BYTES = 1500
+
 
 class Numbers(NamedTuple):
-    """The report, what it comes to (`by_service` where there are several), and how many deploys
-    stand behind each number."""
+    """The report, what it comes to, the same by service, and how many deploys stand behind each
+    number."""
 
     report: Report
     summary: Summary
@@ -48,6 +51,7 @@ def find_numbers(
         found = _measure(find_report(connection, project_id, asked, rules), period, zone, now)
         stretch = found.report.stretch
         size = measure_story(stretch.outcomes, stretch.lead_times)
+        size += _PERIOD_BYTES * len(found.summary.periods)
         connection.memory.keep(key, version, found, size)
     return found
 

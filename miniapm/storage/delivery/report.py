@@ -8,22 +8,13 @@ from miniapm.domain.delivery.summary import Stretch
 from miniapm.domain.delivery.values import LeadTimes, Outcome
 from miniapm.domain.deploys.values import Deploy, Lane
 from miniapm.storage.connection import Connection
+from miniapm.storage.delivery.asked import Asked
 from miniapm.storage.delivery.commits import find_approximate
 from miniapm.storage.delivery.lanes import find_counted_lanes, find_first_live
 from miniapm.storage.delivery.left_out import LeftOut, count_left_out
 from miniapm.storage.delivery.live import tell_lane
 from miniapm.storage.delivery.marks import find_marks
 from miniapm.storage.delivery.stories import tell_service
-
-
-class Asked(NamedTuple):
-    """Of which deploys: since <= t < until in µs; None leaves `env` to the settings, and `service`
-    open."""
-
-    since: int
-    until: int
-    env: str | None = None
-    service: str | None = None
 
 
 class Report(NamedTuple):
@@ -55,7 +46,7 @@ def find_report(
         )
     outcomes.sort(key=lambda o: (o.deploy.at, o.deploy.id))
     lead_times.sort(key=lambda lead: (lead.at, lead.deploy_id))
-    left_out = count_left_out(connection, project_id, env, service, since, until, rules)
+    left_out = count_left_out(connection, project_id, asked, rules)
     redeploys = sum(outcome.is_redeploy for outcome in outcomes)
     return Report(
         Stretch(since, until, find_first_live(connection, lanes), outcomes, lead_times),

@@ -8,6 +8,8 @@ from miniapm.storage.connection import Connection
 from miniapm.storage.prefixes import end_of
 
 _WHOLE_SHA = 40
+_MOST_OF_DEPLOY = 100
+"""Shas that the commits of a deploy can take back: each is looked up."""
 
 
 def find_reverts(connection: Connection, project_id: int) -> dict[int, tuple[str, ...]]:
@@ -20,7 +22,9 @@ def find_reverts(connection: Connection, project_id: int) -> dict[int, tuple[str
     )
     found: dict[int, tuple[str, ...]] = {}
     for deploy_id, message in rows:
-        found[deploy_id] = (*found.get(deploy_id, ()), *find_reverted(message))
+        known = found.get(deploy_id, ())
+        if len(known) < _MOST_OF_DEPLOY:
+            found[deploy_id] = (*known, *find_reverted(message))[:_MOST_OF_DEPLOY]
     return found
 
 

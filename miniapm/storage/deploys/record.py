@@ -33,10 +33,12 @@ _OPEN = ("started", "timed_out")
 
 
 class Recorded(msgspec.Struct, frozen=True):
-    """Where the announcement ended up. `is_new` tells a new deploy from one that was known."""
+    """Where the announcement ended up. `is_new` tells a new deploy from one that was known,
+    `is_changed` that the known one says something else now."""
 
     deploy_id: int
     is_new: bool
+    is_changed: bool = False
 
 
 def record_announcement(
@@ -76,13 +78,13 @@ def _fold_or_insert(
             update_row(connection, deploy)
     if announcement.foreign_id is not None and known is None:
         insert_foreign_id(connection, announcement, deploy.id)
-    if announcement.commits:
-        insert_commits(connection, deploy, announcement.commits)
+    new_commits = insert_commits(connection, deploy, announcement.commits)
     now = announcement.received_at
     for service, env in {(e.service, e.env) for e in (deploy, row) if e and deploy is not row}:
         settle(connection, deploy.project_id, service, env, now)
     fill_commits(connection, deploy, now)
-    return Recorded(deploy.id, is_new=row is None)
+    is_changed = row is not None and (deploy is not row or new_commits > 0)
+    return Recorded(deploy.id, is_new=row is None, is_changed=is_changed)
 
 
 def _find_meant(connection: Connection, announcement: Announcement, timeout: int) -> Deploy | None:

@@ -140,14 +140,14 @@ def _insert_tags(connection: Connection, deploy: Deploy) -> None:
     )
 
 
-def insert_commits(connection: Connection, deploy: Deploy, commits: Iterable[Commit]) -> None:
-    """Keeps the commits of a deploy; one that is known already stays as it was.
+def insert_commits(connection: Connection, deploy: Deploy, commits: Iterable[Commit]) -> int:
+    """Keeps the commits of a deploy; one that is known already stays as it was. How many are new.
 
     A deploy has `MAX_COMMITS` at most, however often it is announced.
     """
     commits = list(commits)
     if not commits:
-        return
+        return 0
     project_id, deploy_id = deploy.project_id, deploy.id
     known = scalar(
         connection,
@@ -157,7 +157,7 @@ def insert_commits(connection: Connection, deploy: Deploy, commits: Iterable[Com
         deploy_id=deploy_id,
     )
     commits = commits[: max(0, MAX_COMMITS - known)]
-    connection.executemany(
+    inserted = connection.executemany(
         """/* deploys.insert_commit */ insert into deploy_commits
             (project_id, deploy_id, position, sha, message, author, committed_at, is_approximate)
         values (:project_id, :deploy_id, :position, :sha, :message, :author, :committed_at,
@@ -176,8 +176,9 @@ def insert_commits(connection: Connection, deploy: Deploy, commits: Iterable[Com
             }
             for position, commit in enumerate(commits)
         ],
-    )
+    ).rowcount
     count_up(connection, [(project_id, deploy.service)])
+    return max(inserted, 0)
 
 
 def find_commits(connection: Connection, project_id: int, deploy_id: int) -> list[Commit]:

@@ -2,23 +2,24 @@
 
 import msgspec
 
-from miniapm.clock import DAY
 from miniapm.domain.deploys.values import Deploy
 from miniapm.domain.receivers.datadog_gate import GateQuestion, is_meant
 from miniapm.exceptions import NotFound
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.rows import COLUMNS, to_deploys
 
-KEPT_FOR = DAY
+MOST_PER_PROJECT = 10_000
 _MOST_CANDIDATES = 100
 
 
 def insert_gate(connection: Connection, question: GateQuestion) -> None:
-    """Keeps a question, and forgets those that nobody asks any more."""
+    """Keeps a question, in the place of the oldest where the project has too many."""
     connection.execute(
-        """/* foreign_gates.delete_old */ delete from foreign_gates
-        where project_id = :project_id and asked_at < :before""",
-        {"project_id": question.project_id, "before": question.asked_at - KEPT_FOR},
+        f"""/* foreign_gates.delete_beyond */ delete from foreign_gates
+        where project_id = :project_id and id <= (
+            select id from foreign_gates where project_id = :project_id
+            order by id desc limit 1 offset {MOST_PER_PROJECT - 1})""",
+        {"project_id": question.project_id},
     )
     connection.execute(
         """/* foreign_gates.insert */ insert into foreign_gates

@@ -17,14 +17,13 @@ from miniapm.storage.receivers.receivers import update_last_used
 
 KEPT_FOR = 30 * DAY
 _MOST_DELETED = 2000
-_MAX_DELIVERY = 400
 
 STORED, SKIPPED = 202, 200
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """A delivery under its sender's `id`, proved and understood. `announcement` is what `heard`
-    says of a deploy."""
+    """A delivery, proved and understood, under the `id` that `name_delivery` gives it.
+    `announcement` is what `heard` says of a deploy."""
 
     receiver: Receiver
     id: str
@@ -93,7 +92,7 @@ def _key(delivery: Delivery) -> dict[str, object]:
     return {
         "project_id": delivery.receiver.project_id,
         "receiver_id": delivery.receiver.id,
-        "delivery": delivery.id[:_MAX_DELIVERY],
+        "delivery": delivery.id,
     }
 
 

@@ -16,7 +16,11 @@ from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.find import get_deploy
 from miniapm.storage.deploys.record import record_announcement
 from miniapm.storage.deploys.rows import COLUMNS, insert_commits, to_deploys, update_row
-from miniapm.storage.receivers.sentry_releases import find_brought, store_release
+from miniapm.storage.receivers.sentry_releases import (
+    find_brought,
+    find_release,
+    store_release,
+)
 
 MOST_LISTED = 100
 
@@ -28,6 +32,14 @@ class ReleaseSender(NamedTuple):
     defaults: Defaults
     service: str | None
     timeout: int
+
+
+class ChangedRelease(NamedTuple):
+    """A release as it is now, and the deploys that came before what was told of it: each is to be
+    mended in a write of its own, so that no other waits for all of them."""
+
+    release: Release
+    to_mend: list[int]
 
 
 def record_release_deploy(
@@ -60,13 +72,13 @@ def record_release_deploy(
 
 def change_release(
     connection: Connection, project_id: int, report: ReleaseReport, now: int
-) -> Release:
-    """Stores what is said of a release; deploys of it that came before its commits get them."""
+) -> ChangedRelease:
+    """Stores what is said of a release."""
     release = store_release(connection, project_id, report, now)
-    if report.head is not None or report.commits:
-        for deploy in find_release_deploys(connection, project_id, report.version):
-            _mend(connection, deploy, release, now)
-    return release
+    if report.head is None and not report.commits:
+        return ChangedRelease(release, [])
+    deploys = find_release_deploys(connection, project_id, report.version)
+    return ChangedRelease(release, [deploy.id for deploy in deploys])
 
 
 def find_release_deploys(connection: Connection, project_id: int, version: str) -> list[Deploy]:
@@ -82,9 +94,17 @@ def find_release_deploys(connection: Connection, project_id: int, version: str) 
     return to_deploys(connection, project_id, rows)
 
 
-def _mend(connection: Connection, deploy: Deploy, release: Release, now: int) -> None:
+def mend_release_deploy(
+    connection: Connection, project_id: int, version: str, deploy_id: int, now: int
+) -> None:
+    """Gives a deploy the commits of its release that were told after it. Leaves it as it is where
+    the release is gone by now."""
+    release = find_release(connection, project_id, version)
+    if release is None:
+        return
+    deploy = get_deploy(connection, project_id, deploy_id)
     brought = find_brought(
-        connection, deploy.project_id, deploy.service, deploy.env, deploy.deployed_at, release
+        connection, project_id, deploy.service, deploy.env, deploy.deployed_at, release
     )
     insert_commits(connection, deploy, brought)
     # what a person or another sender wrote there stays

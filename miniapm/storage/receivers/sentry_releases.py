@@ -8,11 +8,13 @@ from miniapm.domain.deploys.values import Commit
 from miniapm.domain.receivers.sentry import Release, ReleaseReport, join_commits, merge_release
 from miniapm.exceptions import NotFound
 from miniapm.storage.connection import Connection, Row, scalar
+from miniapm.storage.receivers.forgetting import MOST_PER_PROJECT, forget_beyond, forget_release
 
 _COLUMNS = "version, created_at, projects, head, url, released_at"
 MOST_LISTED = 100
 # a deploy keeps no more commits than one release can have
 _MOST_JOINED = 100
+_MOST_LOOKED_AT = 1000
 
 
 def get_release(connection: Connection, project_id: int, version: str) -> Release:
@@ -60,6 +62,8 @@ def store_release(
             "projects": msgspec.json.encode(release.projects).decode(),
         },
     )
+    if known is None:
+        forget_beyond(connection, project_id, MOST_PER_PROJECT)
     if report.commits:
         _replace_commits(connection, project_id, report.version, report.commits)
     return release
@@ -68,12 +72,7 @@ def store_release(
 def delete_release(connection: Connection, project_id: int, version: str) -> None:
     """Forgets a release and its commits; deploys of it stay. NotFound where there is none."""
     get_release(connection, project_id, version)
-    for table in ("foreign_release_commits", "foreign_release_deploys", "foreign_releases"):
-        connection.execute(
-            f"""/* foreign_releases.delete */ delete from {table}
-            where project_id = :project_id and version = :version""",
-            {"project_id": project_id, "version": version},
-        )
+    forget_release(connection, project_id, version)
 
 
 def find_release_commits(connection: Connection, project_id: int, version: str) -> list[Commit]:
@@ -122,13 +121,14 @@ def find_brought(
     """
     live_at = scalar(
         connection,
-        """/* foreign_releases.find_live */ select r.created_at
-        from deploys d
-            join foreign_release_deploys l on l.project_id = d.project_id and l.deploy_id = d.id
-            join foreign_releases r on r.project_id = l.project_id and r.version = l.version
-        where d.project_id = :project_id and d.service = :service and d.env = :env
-            and d.status = 'succeeded' and d.hidden_at is null and d.deployed_at < :at
-            and r.version <> :version
+        f"""/* foreign_releases.find_live */ select r.created_at
+        from (select id, deployed_at from deploys
+                where project_id = :project_id and service = :service and env = :env
+                    and status = 'succeeded' and hidden_at is null and deployed_at < :at
+                order by deployed_at desc, id desc limit {_MOST_LOOKED_AT}) d
+            join foreign_release_deploys l on l.project_id = :project_id and l.deploy_id = d.id
+            join foreign_releases r on r.project_id = :project_id and r.version = l.version
+        where r.version <> :version
         order by d.deployed_at desc, d.id desc limit 1""",
         project_id=project_id,
         service=service,
@@ -139,7 +139,7 @@ def find_brought(
     versions = [release.version]
     if live_at is not None:
         versions = _find_versions_between(connection, project_id, live_at, release)
-    return join_commits([find_release_commits(connection, project_id, one) for one in versions])
+    return join_commits(find_release_commits(connection, project_id, one) for one in versions)
 
 
 def _find_versions_between(

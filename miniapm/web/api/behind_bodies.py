@@ -5,12 +5,14 @@ from typing import Annotated
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 
 from miniapm.clock import to_rfc3339
 from miniapm.domain.delivery.metrics import find_median
 from miniapm.domain.delivery.values import LeadTimes, Outcome, Reason, Rework
 from miniapm.domain.delivery.words import tell_failure
 from miniapm.domain.deploys.values import Deploy
+from miniapm.storage.delivery.behind import Listed
 from miniapm.web.api.delivery_bodies import Micros
 from miniapm.web.api.deploy_bodies import DateTime, Id, Page
 
@@ -33,7 +35,8 @@ class WaitBody(msgspec.Struct, frozen=True):
 
 
 class CountedDeploy(msgspec.Struct, frozen=True, kw_only=True):
-    """A live deploy, what it counts as, and how it ended where it failed."""
+    """A deploy, what it counts as, and how it ended where it failed; null where it counts as
+    nothing."""
 
     id: Id
     service: str
@@ -59,30 +62,44 @@ class CountedList(msgspec.Struct, frozen=True):
 
 
 def to_counted_deploy(
-    outcome: Outcome, deploys: Mapping[int, Deploy], lead: LeadTimes | None, pages: str
+    deploy: Deploy, outcome: Outcome | None, listed: Listed, pages: str
 ) -> CountedDeploy:
-    """`deploys` are this one and those that its reasons name; `pages` is the address of the list of
-    deploys."""
-    deploy = deploys[outcome.deploy.id]
-    recovered = outcome.recovered_at
-    return CountedDeploy(
+    """One of those `listed`; `pages` is the address of the list of deploys."""
+    plain = CountedDeploy(
         id=str(deploy.id),
         service=deploy.service,
         env=deploy.env,
         git_sha=deploy.git_sha,
         version=deploy.version,
         timestamp=to_rfc3339(deploy.deployed_at),
+        is_redeploy=False,
+        rework=None,
+        failure=None,
+        recovered_at=None,
+        recovered_by=None,
+        recovery_us=None,
+        lead_time=None,
+        page=f"{pages}/{deploy.id}",
+    )
+    if outcome is None:
+        return plain
+    recovered = outcome.recovered_at
+    return replace(
+        plain,
         is_redeploy=outcome.is_redeploy,
         rework=outcome.rework,
-        failure=_to_failure(outcome, deploys),
+        failure=_to_failure(outcome, listed.named),
         recovered_at=None if recovered is None else to_rfc3339(recovered),
         recovered_by=_to_id(outcome.recovered_by),
         recovery_us=outcome.recovery_us,
-        lead_time=None
-        if lead is None
-        else WaitBody(len(lead.waits), find_median(lead.waits), lead.is_approximate),
-        page=f"{pages}/{deploy.id}",
+        lead_time=_to_wait(listed.lead_times.get(deploy.id)),
     )
+
+
+def _to_wait(lead: LeadTimes | None) -> WaitBody | None:
+    if lead is None:
+        return None
+    return WaitBody(len(lead.waits), find_median(lead.waits), lead.is_approximate)
 
 
 def _to_failure(outcome: Outcome, deploys: Mapping[int, Deploy]) -> FailureBody | None:

@@ -3,19 +3,17 @@
 The docstring of each handler stands in the OpenAPI document.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from miniapm.clock import to_rfc3339
-from miniapm.domain.delivery.behind import find_behind, name_behind
 from miniapm.domain.delivery.rules import DeliveryRules
-from miniapm.domain.delivery.values import LeadTimes, Outcome
-from miniapm.domain.deploys.values import Deploy
-from miniapm.domain.instants import parse_instant
+from miniapm.domain.instants import parse_instant_or_date
 from miniapm.storage.connection import Connection
-from miniapm.storage.delivery.listed import find_by_ids
+from miniapm.storage.delivery.behind import Listed, Part, find_listed
 from miniapm.storage.delivery.numbers import find_numbers
 from miniapm.storage.delivery.report import find_report
 from miniapm.storage.deploys.find import Cursor
@@ -37,15 +35,6 @@ from miniapm.web.delivery_stretch import Shown, find_stretch
 from miniapm.web.filters import PageFilter
 from miniapm.web.json_answers import answer_json
 from miniapm.web.time_zone import Zone, make_zone
-
-
-class Listed(NamedTuple):
-    """A page of deploys behind a number; `after` is None on the last one."""
-
-    outcomes: list[Outcome]
-    lead_times: dict[int, LeadTimes]
-    deploys: dict[int, Deploy]
-    after: Cursor | None
 
 
 async def show_delivery(request: Request, caller: Caller) -> Response:
@@ -80,7 +69,7 @@ async def show_delivery(request: Request, caller: Caller) -> Response:
             metrics=to_metrics_body(found.summary.whole),
             bands=to_bands_body(found.summary),
             periods=[to_period_body(one) for one in found.summary.periods],
-            services={name: to_metrics_body(m) for name, m in sorted(found.by_service.items())},
+            services={name: to_metrics_body(m) for name, m in found.by_service.items()},
             left_out=to_left_out_body(found.report.left_out),
             page=f"{base_url(request, context)}/p/{project.slug}/delivery{wanted.query()}",
         )
@@ -90,8 +79,8 @@ async def show_delivery(request: Request, caller: Caller) -> Response:
 async def list_behind(request: Request, caller: Caller) -> Response:
     """Lists exactly the deploys that stand behind a delivery metric, newest first.
 
-    Takes the same time, environment and service as `/api/v1/delivery`. Follow `next_cursor` for
-    more.
+    `list=left_out.hidden` and the like are the deploys that a field of `left_out` counts. Takes the
+    same time, environment and service as `/api/v1/delivery`. Follow `next_cursor` for more.
     """
     problems: Problems = {}
     query = read_query(request, BehindQuery, problems)
@@ -103,10 +92,7 @@ async def list_behind(request: Request, caller: Caller) -> Response:
         _list, project.id, shown, context.config.delivery_rules, query, after
     )
     pages = f"{base_url(request, context)}/p/{project.slug}/deploys"
-    items = [
-        to_counted_deploy(one, found.deploys, found.lead_times.get(one.deploy.id), pages)
-        for one in found.outcomes
-    ]
+    items = [to_counted_deploy(deploy, outcome, found, pages) for deploy, outcome in found.deploys]
     return answer_json(
         CountedList(items, None if found.after is None else encode_cursor(found.after))
     )
@@ -117,8 +103,9 @@ def _read_stretch(query: StretchQuery, now: int, problems: Problems) -> tuple[Sh
     zone = make_zone(query.tz)
     if zone is None:
         problems["tz"] = "is no time zone that is known here, such as Europe/Berlin"
-    since = _read_one_of("since", query.since, "from", query.from_, problems)
-    until = _read_one_of("until", query.until, "to", query.to, problems)
+    parse = partial(parse_instant_or_date, zone=(zone or Zone()).rules)
+    since = _read_one_of("since", query.since, "from", query.from_, parse, problems)
+    until = _read_one_of("until", query.until, "to", query.to, parse, problems)
     if query.range and (since or until):
         problems["range"] = "does not go together with instants"
     if since is not None and since >= (now + 1 if until is None else until):
@@ -135,11 +122,16 @@ def _read_stretch(query: StretchQuery, now: int, problems: Problems) -> tuple[Sh
 
 
 def _read_one_of(
-    name: str, text: str | None, alias: str, same: str | None, problems: Problems
+    name: str,
+    text: str | None,
+    alias: str,
+    same: str | None,
+    parse: Callable[[str], int],
+    problems: Problems,
 ) -> int | None:
     """The instant under either name; both must agree."""
-    instant = parse_with(name, text, parse_instant, problems)
-    other = parse_with(alias, same, parse_instant, problems)
+    instant = parse_with(name, text, parse, problems)
+    other = parse_with(alias, same, parse, problems)
     if instant is not None and other is not None and instant != other:
         problems[alias] = f"differs from {name}, and means the same"
     return other if instant is None else instant
@@ -154,14 +146,5 @@ def _list(
     after: Cursor | None,
 ) -> Listed:
     stretch = find_report(connection, project_id, shown.asked, rules).stretch
-    behind = find_behind(query.list, stretch.outcomes, stretch.lead_times)[::-1]
-    if after is not None:
-        behind = [one for one in behind if (one.deploy.at, one.deploy.id) < after]
-    page = behind[: query.limit]
-    last = page[-1].deploy if len(behind) > query.limit else None
-    return Listed(
-        page,
-        {lead.deploy_id: lead for lead in stretch.lead_times},
-        find_by_ids(connection, project_id, name_behind(page)),
-        None if last is None else Cursor(last.at, last.id),
-    )
+    part = Part(query.limit, after=after)
+    return find_listed(connection, project_id, query.list, shown.asked, stretch, rules, part)

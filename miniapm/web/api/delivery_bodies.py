@@ -8,13 +8,13 @@ from msgspec import Meta
 
 from miniapm.clock import to_rfc3339
 from miniapm.domain.delivery.bands import BAND_YEAR, FEWEST_DEPLOYS, Level, find_bands
-from miniapm.domain.delivery.behind import LISTS, Behind
+from miniapm.domain.delivery.behind import LEFT_OUT_LISTS, LISTS, Behind, LeftOutList
 from miniapm.domain.delivery.metrics import Metrics
 from miniapm.domain.delivery.periods import PERIOD_NAMES, PeriodName
 from miniapm.domain.delivery.summary import PeriodMetrics, Summary
 from miniapm.storage.delivery.left_out import LeftOut
 from miniapm.web.api.deploy_bodies import DateTime, Page
-from miniapm.web.api.queries import Name, Since, Slug, Until
+from miniapm.web.api.queries import Name, Slug
 
 Share = Annotated[float | None, Meta(description="From 0 to 1; null without a deploy")]
 Micros = Annotated[int | None, Meta(description="µs; null where there is none")]
@@ -24,7 +24,8 @@ _RANGES = "must be 1h, 6h, 24h, 7d, 30d or 90d"
 
 
 class StretchQuery(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """Of which deploys: 90 days to production environments unless said otherwise."""
+    """Of which deploys: 90 days to production environments unless said otherwise. A date stands
+    for midnight in `tz`."""
 
     project: Slug | None = None
     env: (
@@ -32,15 +33,22 @@ class StretchQuery(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "
         | None
     ) = None
     service: Name | None = None
-    since: Since | None = None
-    until: Until | None = None
+    since: (
+        Annotated[str, Meta(description="From then on: date, ISO 8601 date and time, or Unix time")]
+        | None
+    ) = None
+    until: (
+        Annotated[str, Meta(description="Before then: date, ISO 8601 date and time, or Unix time")]
+        | None
+    ) = None
     from_: Annotated[str, Meta(description="The same as `since`")] | None = None
     to: Annotated[str, Meta(description="The same as `until`")] | None = None
     range: (
         Annotated[
             Range,
             Meta(
-                description="Back from now, widened to whole periods; not together with instants",
+                description="Back from now, widened to begin with a whole period, as the "
+                "`since` of the answer says; not together with instants",
                 extra={"rule": _RANGES},
             ),
         ]
@@ -64,10 +72,11 @@ class BehindQuery(StretchQuery, frozen=True, kw_only=True):
     """What the list of deploys behind a number takes."""
 
     list: Annotated[
-        Behind,
+        Behind | LeftOutList,
         Meta(
-            description="Which deploys: `deploys` are all that count",
-            extra={"rule": f"must be {', '.join(LISTS)}"},
+            description="Which deploys: `deploys` are all that count, `left_out.hidden` those that "
+            "this field counts",
+            extra={"rule": f"must be one of {', '.join((*LISTS, *LEFT_OUT_LISTS))}"},
         ),
     ] = "deploys"
     limit: Annotated[
@@ -159,7 +168,13 @@ class DeliveryBody(msgspec.Struct, frozen=True, kw_only=True):
     project: str
     env: str | None
     service: str | None
-    envs: Annotated[list[str], Meta(description="The environments that count and have deploys")]
+    envs: Annotated[
+        list[str],
+        Meta(
+            description="The environments that count and have deploys, be it at another time; none "
+            "where nothing was ever deployed to what is asked for"
+        ),
+    ]
     period: PeriodName
     tz: str
     since: DateTime
@@ -168,7 +183,7 @@ class DeliveryBody(msgspec.Struct, frozen=True, kw_only=True):
     bands: BandsBody
     periods: list[PeriodBody]
     services: Annotated[
-        dict[str, MetricsBody], Meta(description="By service, where there are several")
+        dict[str, MetricsBody], Meta(description="By service, of those with deploys that count")
     ]
     left_out: LeftOutBody
     page: Page

@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from miniapm.clock import MINUTE, to_rfc3339
 from miniapm.domain.deploys.values import Deploy
-from miniapm.domain.impact.outcomes import Outcome, find_outcome
+from miniapm.domain.impact.outcomes import Outcome, find_outcome, is_guessed
 from miniapm.domain.impact.reviewing import LONGEST_NOTE
 from miniapm.domain.impact.unjudged import tell_unjudged
 from miniapm.domain.impact.values import (
@@ -226,7 +226,7 @@ def to_impact_body(
             impact.state,
             impact.verdict,
             found.review.decision if found.review else None,
-            is_guessed=_is_guessed(impact),
+            is_guessed=is_guessed(impact),
         ),
         sentence=impact.sentence,
         reasons=list(impact.reasons),
@@ -245,14 +245,6 @@ def to_impact_body(
         next_look_at=None if impact.next_look_at is None else to_rfc3339(impact.next_look_at),
         review=review,
         transitions=transitions,
-    )
-
-
-def _is_guessed(impact: Impact) -> bool:
-    """Whether no endpoint that decides regressed by swings that are known."""
-    return impact.is_learning and not any(
-        one.verdict == "regressed" and one.counts and not one.is_learning
-        for one in impact.endpoints
     )
 
 

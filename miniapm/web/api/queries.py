@@ -56,7 +56,7 @@ def read_query(request: Request, query_type: type[Query], problems: Problems) ->
         if name not in fields:
             shown = printable(name)
             guess = suggest(shown, fields) if len(problems) < MOST_GUESSES else ""
-            problems[shown] = f"is no parameter of this list{guess}"
+            problems[shown] = f"is no parameter here{guess}"
         elif name in seen:
             problems[name] = "is given twice"
         elif text:

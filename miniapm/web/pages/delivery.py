@@ -1,30 +1,25 @@
 """The delivery page: the five metrics with what stands behind each, and what counts in none."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from miniapm.clock import DAY, to_rfc3339
-from miniapm.domain.delivery.behind import LISTS, Behind, find_behind, name_behind
 from miniapm.domain.delivery.periods import PERIOD_NAMES
 from miniapm.domain.delivery.rules import DeliveryRules
-from miniapm.domain.delivery.values import LeadTimes, Outcome
-from miniapm.domain.deploys.values import Deploy
 from miniapm.storage.connection import Connection
-from miniapm.storage.delivery.listed import find_by_ids
+from miniapm.storage.delivery.behind import Listed, Part, find_listed
 from miniapm.storage.delivery.numbers import Numbers, find_numbers
 from miniapm.storage.deploys.find import find_lanes
 from miniapm.web.auth import Caller
 from miniapm.web.delivery_stretch import DEFAULT_RANGE, Shown, find_stretch
 from miniapm.web.filters import RANGES, PageFilter, find_lane_choices
 from miniapm.web.pages.delivery_lists import (
-    LIST_WORDS,
-    LeftOutRow,
     ListedDeploy,
-    tell_left_out,
+    ListLink,
+    link_left_out,
+    link_lists,
     tell_listed,
 )
 from miniapm.web.pages.delivery_query import PAGE_SIZE, DeliveryQuery, read_delivery_query
@@ -36,25 +31,12 @@ from miniapm.web.time_zone import Zone, find_zone
 _YEAR_US = 365 * DAY
 
 
-class ListLink(NamedTuple):
-    """A list that can be opened."""
-
-    words: str
-    deploys: int
-    query: str
-    name: Behind
-    is_open: bool
-
-
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one look at the database gave. `listed` is the page of the open list, `deploys` those of
-    it and those that its reasons name."""
+    """What one look at the database gave; `listed` is the page of the open list."""
 
     numbers: Numbers
-    listed: Sequence[Outcome]
-    lead_times: dict[int, LeadTimes]
-    deploys: dict[int, Deploy]
+    listed: Listed
     lanes: list[tuple[str, str]]
 
 
@@ -79,10 +61,9 @@ class DeliveryView:
     by_service: tuple[tuple[str, tuple[str, ...]], ...]
     lists: tuple[ListLink, ...]
     listed: tuple[ListedDeploy, ...]
-    list_words: str
     earlier: str
     later: str
-    left_out: tuple[LeftOutRow, ...]
+    left_out: tuple[ListLink, ...]
     approximate: int
     empty: EmptyState | None
 
@@ -109,13 +90,12 @@ async def get_delivery(request: Request, caller: Caller) -> Response:
         production=rules.production,
         tiles=make_tiles(summary, shown.period, zone),
         rows=make_rows(summary, shown, zone, query),
-        by_service=tuple((n, tell_metrics(m)) for n, m in sorted(found.numbers.by_service.items())),
-        lists=tuple(_link_list(one, found, query) for one in LISTS),
-        listed=tell_listed(found.listed, found.deploys, found.lead_times, now),
-        list_words=LIST_WORDS[query.behind],
+        by_service=tuple((n, tell_metrics(m)) for n, m in found.numbers.by_service.items()),
+        lists=link_lists(found.numbers, query, rules),
+        listed=tell_listed(found.listed, query, rules, now),
         earlier=query.query(page=str(query.page - 1)) if query.page > 1 else "",
-        later=query.query(page=str(query.page + 1)) if _has_more(query, found) else "",
-        left_out=tell_left_out(found.numbers.report.left_out, query, project.slug, rules),
+        later=query.query(page=str(query.page + 1)) if found.listed.after else "",
+        left_out=link_left_out(found.numbers.report.left_out, query, rules),
         approximate=summary.whole.change_lead_time.approximate,
         empty=None if found.lanes else await find_empty_state(request, caller),
     )
@@ -134,16 +114,12 @@ def _find(
     numbers = find_numbers(
         connection, project_id, shown.asked, shown.period, zone.rules, rules, now
     )
+    part = Part(PAGE_SIZE, skip=(query.page - 1) * PAGE_SIZE)
     stretch = numbers.report.stretch
-    behind = find_behind(query.behind, stretch.outcomes, stretch.lead_times)
-    listed = behind[::-1][(query.page - 1) * PAGE_SIZE : query.page * PAGE_SIZE]
-    ids = {one.deploy.id for one in listed}
     return Found(
-        numbers=numbers,
-        listed=listed,
-        lead_times={lead.deploy_id: lead for lead in stretch.lead_times if lead.deploy_id in ids},
-        deploys=find_by_ids(connection, project_id, name_behind(listed)),
-        lanes=find_lanes(connection, project_id),
+        numbers,
+        find_listed(connection, project_id, query.behind, shown.asked, stretch, rules, part),
+        find_lanes(connection, project_id),
     )
 
 
@@ -154,14 +130,3 @@ def _as_shown(wanted: PageFilter) -> PageFilter:
 def _find_ranges(wanted: PageFilter) -> tuple[tuple[str, str], ...]:
     """Those long enough for deploys, and the one that is chosen."""
     return tuple(r for r in RANGES if r[0].endswith("d") or r[0] == wanted.range)
-
-
-def _link_list(name: Behind, found: Found, query: DeliveryQuery) -> ListLink:
-    is_open = name == query.behind
-    return ListLink(
-        LIST_WORDS[name], found.numbers.counts[name], query.query(list=name), name, is_open
-    )
-
-
-def _has_more(query: DeliveryQuery, found: Found) -> bool:
-    return found.numbers.counts[query.behind] > query.page * PAGE_SIZE

@@ -1,21 +1,23 @@
 """The lists of the delivery page: the deploys behind each number, and what counts in none."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from miniapm.domain.delivery.behind import Behind
+from miniapm.domain.delivery.behind import LISTS, Behind, LeftOutList
 from miniapm.domain.delivery.metrics import find_median
 from miniapm.domain.delivery.rules import DeliveryRules
 from miniapm.domain.delivery.values import LeadTimes, Outcome
 from miniapm.domain.delivery.words import tell_failure, tell_rework
 from miniapm.domain.deploys.values import Deploy
+from miniapm.storage.delivery.behind import Listed
 from miniapm.storage.delivery.left_out import LeftOut
+from miniapm.storage.delivery.numbers import Numbers
 from miniapm.web.pages.delivery_query import DeliveryQuery
 from miniapm.web.pages.delivery_words import tell_count, tell_wait
 from miniapm.web.pages.deploy_words import is_production
 
-LIST_WORDS: dict[Behind, str] = {
+_LIST_WORDS: dict[Behind, str] = {
     "deploys": "All that count",
     "lead_times": "With lead times",
     "failed": "Failed",
@@ -24,18 +26,34 @@ LIST_WORDS: dict[Behind, str] = {
     "rework": "Rework",
     "redeploys": "Redeploys",
 }
-_NOT_LIVE = (
-    ("failed", "failed: never went live"),
-    ("cancelled", "cancelled: never went live"),
-    ("timed_out", "timed out: never went live"),
-    ("started", "started: not over yet"),
-)
+# as it goes on after their number, be it one or several; {} are the environments that count
+_LEFT_OUT_WORDS: dict[Behind | LeftOutList, str] = {
+    "redeploys": "put out again what was live already",
+    "left_out.failed": "failed: never went live",
+    "left_out.cancelled": "cancelled: never went live",
+    "left_out.timed_out": "timed out: never went live",
+    "left_out.started": "started: not over yet",
+    "left_out.other_environments": "outside of {}",
+    "left_out.left_out": "told by GitHub alone, beside the API",
+    "left_out.hidden": "hidden",
+}
+
+
+class ListLink(NamedTuple):
+    """A list that can be opened: how many `deploys` it has, and of what sort."""
+
+    words: str
+    deploys: int
+    query: str
+    name: Behind | LeftOutList
+    is_open: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ListedDeploy:
-    """A deploy behind a number. `why` says what counts of it; `recovery` how it ended, with the
-    deploy that ended it; `waited` the lead times of its commits."""
+    """A deploy behind a number, or in none. `why` says what counts of it, or why nothing does;
+    `recovery` how it ended, with the deploy that ended it; `waited` the lead times of its
+    commits."""
 
     id: int
     name: str
@@ -44,37 +62,53 @@ class ListedDeploy:
     env: str
     is_production: bool
     why: tuple[str, ...]
-    recovery: str
-    recovered_by: int | None
-    recovered_name: str
-    waited: str
+    recovery: str = ""
+    recovered_by: int | None = None
+    recovered_name: str = ""
+    waited: str = ""
 
 
-class LeftOutRow(NamedTuple):
-    """Deploys that stand in no number, and why; `page` leads to them, "" where nothing does."""
+def link_lists(
+    numbers: Numbers, query: DeliveryQuery, rules: DeliveryRules
+) -> tuple[ListLink, ...]:
+    """The lists behind the numbers, and the one of deploys in no number where that is open."""
+    links = [_link(_LIST_WORDS[name], numbers.counts[name], query, name) for name in LISTS]
+    left_out = link_left_out(numbers.report.left_out, query, rules)
+    links += [
+        link._replace(words=link.words[0].upper() + link.words[1:])
+        for link in left_out
+        if link.is_open and link.name != "redeploys"
+    ]
+    return tuple(links)
 
-    words: str
-    deploys: int
-    page: str
 
-
-def tell_listed(
-    outcomes: Sequence[Outcome],
-    deploys: Mapping[int, Deploy],
-    lead_times: Mapping[int, LeadTimes],
-    now: int,
-) -> tuple[ListedDeploy, ...]:
-    """`deploys` are those of `outcomes`, and those that their reasons name."""
-    names = {deploy_id: one.name for deploy_id, one in deploys.items()}
+def link_left_out(
+    left_out: LeftOut, query: DeliveryQuery, rules: DeliveryRules
+) -> tuple[ListLink, ...]:
+    """What counts in no number, where there is any."""
+    counts = {f"left_out.{reason}": count for reason, count in left_out._asdict().items()}
+    counts["redeploys"] = left_out.redeploys
     return tuple(
-        _tell_listed(one, deploys[one.deploy.id], names, lead_times.get(one.deploy.id), now)
-        for one in outcomes
+        _link(_tell_left_out(name, rules), counts[name], query, name)
+        for name in _LEFT_OUT_WORDS
+        if counts[name]
     )
 
 
-def _tell_listed(
-    outcome: Outcome, deploy: Deploy, names: Mapping[int, str], lead: LeadTimes | None, now: int
-) -> ListedDeploy:
+def tell_listed(
+    listed: Listed, query: DeliveryQuery, rules: DeliveryRules, now: int
+) -> tuple[ListedDeploy, ...]:
+    """The deploys of the list that is open, each with what brought it there."""
+    names = {deploy_id: one.name for deploy_id, one in listed.named.items()}
+    return tuple(
+        _tell_live(_tell_deploy(deploy), outcome, names, listed.lead_times.get(deploy.id), now)
+        if outcome is not None
+        else _tell_deploy(deploy, _tell_left_out(query.behind, rules))
+        for deploy, outcome in listed.deploys
+    )
+
+
+def _tell_deploy(deploy: Deploy, *why: str) -> ListedDeploy:
     return ListedDeploy(
         id=deploy.id,
         name=deploy.name,
@@ -82,6 +116,19 @@ def _tell_listed(
         service=deploy.service,
         env=deploy.env,
         is_production=is_production(deploy.env),
+        why=why,
+    )
+
+
+def _tell_live(
+    told: ListedDeploy,
+    outcome: Outcome,
+    names: Mapping[int, str],
+    lead: LeadTimes | None,
+    now: int,
+) -> ListedDeploy:
+    return replace(
+        told,
         why=_tell_why(outcome, names),
         recovery=_tell_recovery(outcome, now),
         recovered_by=outcome.recovered_by,
@@ -92,7 +139,7 @@ def _tell_listed(
 
 def _tell_why(outcome: Outcome, names: Mapping[int, str]) -> tuple[str, ...]:
     if outcome.is_redeploy:
-        return ("redeploy: the same commit was live already",)
+        return (_LEFT_OUT_WORDS["redeploys"],)
     failed = outcome.failure and f"failed: {tell_failure(outcome.failure, names)}"
     rework = outcome.rework and f"rework: {tell_rework(outcome)}"
     return tuple(filter(None, (failed, rework)))
@@ -113,28 +160,9 @@ def _tell_waited(lead: LeadTimes | None) -> str:
     return f"{told}, approximate" if lead.is_approximate else told
 
 
-def tell_left_out(
-    left_out: LeftOut, query: DeliveryQuery, slug: str, rules: DeliveryRules
-) -> tuple[LeftOutRow, ...]:
-    """What counts in no number, where there is any."""
-    deploys = f"/p/{slug}/deploys"
-    names = ", ".join(rules.production) or "none"
-    again = f"/p/{slug}/delivery{query.query(list='redeploys')}"
-    rows = (
-        ("redeploys: the same commit was live already", left_out.redeploys, again),
-        *(
-            (words, getattr(left_out, status), _link(deploys, query, status=status))
-            for status, words in _NOT_LIVE
-        ),
-        (f"in other environments than {names}", left_out.other_environments, _link(deploys, query)),
-        ("only GitHub told of them, beside the API", left_out.left_out, _link(deploys, query)),
-        ("hidden", left_out.hidden, _link(deploys, query, hidden="1")),
-    )
-    return tuple(LeftOutRow(words, count, page) for words, count, page in rows if count)
+def _tell_left_out(what: Behind | LeftOutList, rules: DeliveryRules) -> str:
+    return _LEFT_OUT_WORDS[what].format(", ".join(rules.production) or "none")
 
 
-def _link(page: str, query: DeliveryQuery, **changes: str) -> str:
-    wanted = query.filter
-    if wanted.is_open and not wanted.range:
-        wanted = wanted._replace(range="90d")
-    return page + wanted.query(**changes)
+def _link(words: str, deploys: int, query: DeliveryQuery, name: Behind | LeftOutList) -> ListLink:
+    return ListLink(words, deploys, query.query(list=name), name, name == query.behind)

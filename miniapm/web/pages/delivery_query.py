@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
-from miniapm.domain.delivery.behind import LISTS, Behind
+from miniapm.domain.delivery.behind import LEFT_OUT_LISTS, LISTS, Behind, LeftOutList
 from miniapm.domain.delivery.periods import PERIOD_NAMES
 from miniapm.web.filters import PageFilter, read_filter, refuse_any
 
 PAGE_SIZE = 25
 _FIRST_LIST: Behind = "failed"
+_LISTS: tuple[Behind | LeftOutList, ...] = (*LISTS, *LEFT_OUT_LISTS)
 _LEFT_UNSAID = (("page", "1"), ("list", _FIRST_LIST))
 
 
@@ -19,7 +20,7 @@ class DeliveryQuery(NamedTuple):
 
     filter: PageFilter
     period: str
-    behind: Behind
+    behind: Behind | LeftOutList
     page: int
 
     def query(self, **changes: str) -> str:
@@ -37,10 +38,10 @@ def read_delivery_query(given: Mapping[str, str]) -> DeliveryQuery:
     problems = {}
     if period and period not in PERIOD_NAMES:
         problems["period"] = f"is one of {', '.join(PERIOD_NAMES)}"
-    if behind and behind not in LISTS:
-        problems["list"] = f"is one of {', '.join(LISTS)}"
+    if behind and behind not in _LISTS:
+        problems["list"] = f"is one of {', '.join(_LISTS)}"
     if page and not (page.isascii() and page.isdigit() and int(page[:9]) > 0 and len(page) < 9):
         problems["page"] = "is a whole number from 1 on"
     refuse_any(problems)
-    chosen = next((name for name in LISTS if name == behind), _FIRST_LIST)
+    chosen = next((name for name in _LISTS if name == behind), _FIRST_LIST)
     return DeliveryQuery(wanted, period, chosen, int(page or 1))

@@ -58,7 +58,8 @@ class Tile:
 
 
 class PeriodRow(NamedTuple):
-    """A period in the table. `note` is "" for a whole one; `query` leads to it alone."""
+    """A period in the table. `note` is "" for a whole one; `query` leads to it alone; there are no
+    `cells` where nothing was deployed yet."""
 
     words: str
     query: str
@@ -95,7 +96,7 @@ def make_rows(
             tell_period(one.period, shown.period, zone),
             _link_period(one.period, shown, query),
             "" if one.is_complete else "not whole",
-            tuple(_tell_cell(name, one.metrics) for name in _METRICS),
+            tell_metrics(one.metrics) if one.metrics is not None else (),
         )
         for one in reversed(summary.periods)
     )
@@ -119,7 +120,10 @@ def _tell_cell(name: str, metrics: Metrics | None) -> str:
     if name == "deployment_frequency":
         return tell_count(metrics.deployment_frequency.deploys, "deploy")
     told = _TOLD[name](metrics)
-    return NO_VALUE if told == NO_DATA else f"{told} ({_COUNTS[name](metrics)})"
+    parts = [] if told == NO_DATA else [f"{told} ({_COUNTS[name](metrics)})"]
+    if name == "failed_deployment_recovery_time" and metrics.failed_deployment_recovery_time.open:
+        parts.append(f"{metrics.failed_deployment_recovery_time.open:,} open")
+    return ", ".join(parts) or NO_VALUE
 
 
 def _draw_trend(

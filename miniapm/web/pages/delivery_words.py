@@ -33,7 +33,7 @@ def tell_wait(micros: int | None) -> str:
     """`42 s`, `5 h 20 min`, `3 d 4 h`, `12 d`."""
     if micros is None:
         return NO_DATA
-    if micros < 2 * DAY:
+    if micros < DAY:
         return tell_duration(micros)
     days, rest = divmod(micros, DAY)
     hours = rest // HOUR

@@ -4,12 +4,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from miniapm.domain.deploys.values import Overruled
 from miniapm.storage.deploys.change import Change
-from miniapm.web.pages.deploy_words import LABELS, OVERRULED_WORDS, STATUS_WORDS, first_line
+from miniapm.web.pages.deploy_words import LABELS, STATUS_WORDS, first_line
 from miniapm.web.time_zone import Zone
 from miniapm.web.times import tell_instant
 
 _NOTHING = "nothing"
+_OVERRULED_WORDS: dict[Overruled | None, str] = {
+    "failed": "Said that it failed.",
+    "ok": "Said that it was fine.",
+    None: "Took back what was said about a failure.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +50,15 @@ def _tell(change: Change, zone: Zone) -> ToldChange:
             _show(name, after, zone),
         )
         for name, after in change.after.items()
-        if name != "hidden_at"
+        if name not in ("hidden_at", "overruled")
     )
     return ToldChange(change.id, change.actor, change.changed_at, _done(change.after), fields)
 
 
 def _done(after: dict[str, Any]) -> str:
-    if "hidden_at" not in after:
-        return "Saved."
-    return "Hidden." if after["hidden_at"] is not None else "Restored."
+    if "hidden_at" in after:
+        return "Hidden." if after["hidden_at"] is not None else "Restored."
+    return _OVERRULED_WORDS[after["overruled"]] if "overruled" in after else "Saved."
 
 
 def _show(name: str, value: Any, zone: Zone) -> str:
@@ -64,6 +70,4 @@ def _show(name: str, value: Any, zone: Zone) -> str:
         return ", ".join(value)
     if name == "status":
         return STATUS_WORDS[value]
-    if name == "overruled":
-        return OVERRULED_WORDS[value]
     return first_line(str(value))

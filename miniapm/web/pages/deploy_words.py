@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from miniapm.domain.deploys.shown import ShownDeploy
-from miniapm.domain.deploys.values import Deploy, Kind, Overruled, Source, Status
+from miniapm.domain.deploys.values import Deploy, Kind, Source, Status
 from miniapm.storage.releases import Release
 
 STATUS_WORDS: dict[Status, str] = {
@@ -50,9 +50,7 @@ LABELS = {
     "status": "Status",
     "url": "Link",
     "repository": "Repository",
-    "overruled": "Failed or not",
 }
-OVERRULED_WORDS: dict[Overruled, str] = {"failed": "failed", "ok": "was fine"}
 _PRODUCTION = frozenset({"production", "prod"})
 _LONGEST_LINE = 140
 

@@ -45,7 +45,7 @@ class ToldDifference:
 
 @dataclass(frozen=True, slots=True)
 class PlaceRow:
-    """What is live in one environment."""
+    """What is live in one environment; `differences` are those from production, none in itself."""
 
     id: int
     name: str
@@ -54,8 +54,7 @@ class PlaceRow:
     since: int
     deployer: str
     mark: Mark | None
-    ahead: ToldDifference | None
-    behind: ToldDifference | None
+    differences: tuple[ToldDifference, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +122,6 @@ def _tell_service(found: ServicePlaces) -> ServiceView:
 
 def _tell_place(place: Place, compared_with: str) -> PlaceRow:
     deploy = place.live
-    repository = read_repository(deploy.repository)
     return PlaceRow(
         id=deploy.id,
         name=deploy.name,
@@ -132,32 +130,30 @@ def _tell_place(place: Place, compared_with: str) -> PlaceRow:
         since=place.since,
         deployer=deploy.deployer or "",
         mark=tell_mark(place.verdict),
-        ahead=_tell_difference(place.ahead, f"ahead of {compared_with}", repository),
-        behind=_tell_behind(place, compared_with, repository),
+        differences=_tell_differences(place, compared_with),
     )
 
 
-def _tell_behind(
-    place: Place, compared_with: str, repository: Repository | None
-) -> ToldDifference | None:
-    """Only where it is behind for certain: that it is not goes without saying."""
-    behind = place.behind
-    if behind is None or not behind.is_known or not behind.commits:
-        return None
-    return _tell_difference(behind, f"behind {compared_with}", repository)
+def _tell_differences(place: Place, compared_with: str) -> tuple[ToldDifference, ...]:
+    """Ahead, and behind where that is not known to be nothing: this goes without saying."""
+    ahead, behind = place.ahead, place.behind
+    if ahead is None or behind is None:
+        return ()
+    if ahead == behind == Difference(False):
+        return (ToldDifference(f"how far from {compared_with} is unknown", (), 0),)
+    repository = read_repository(place.live.repository)
+    told = _tell_difference(ahead, f"ahead of {compared_with}", repository)
+    if behind == Difference(True):
+        return (told,)
+    return (told, _tell_difference(behind, f"behind {compared_with}", repository))
 
 
-def _tell_difference(
-    found: Difference | None, how: str, repository: Repository | None
-) -> ToldDifference | None:
-    if found is None:
-        return None
+def _tell_difference(found: Difference, how: str, repository: Repository | None) -> ToldDifference:
     count = len(found.commits)
-    if not found.is_known:
-        known = f"; {tell_count(count, 'commit')} known" if count else ""
-        words = f"how far {how} is unknown{known}"
+    if count:
+        words = f"{'' if found.is_known else 'at least '}{tell_count(count, 'commit')} {how}"
     else:
-        words = f"{tell_count(count, 'commit')} {how}" if count else f"nothing {how}"
+        words = f"nothing {how}" if found.is_known else f"how far {how} is unknown"
     return ToldDifference(
         words,
         tuple(

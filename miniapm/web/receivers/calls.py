@@ -57,6 +57,7 @@ class ForeignCall(Call):
             announcement,
             context.make_id(),
             context.deploy_timeout,
+            None,
             size=len(self.body or b""),
         )
 

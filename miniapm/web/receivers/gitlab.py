@@ -30,6 +30,4 @@ def _find_delivery(call: ForeignCall, body: bytes) -> str | None:
     so the body belongs to it."""
     key = call.header("Idempotency-Key")
     event = call.header("X-Gitlab-Event-UUID")
-    if key:
-        return key[:200]
-    return f"{event[:100]} {sha256(body).hexdigest()}" if event else None
+    return key or (f"{event} {sha256(body).hexdigest()}" if event else None)

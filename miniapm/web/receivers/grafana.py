@@ -2,19 +2,16 @@
 
 from miniapm.domain.keys import DEPLOYS_WRITE, READ
 from miniapm.domain.receivers.grafana import (
-    MOST,
     AnnotationQuery,
     announce_annotation,
     announce_graphite,
-    is_wanted,
-    list_deploy_tags,
     read_query,
     to_annotation,
 )
 from miniapm.storage.connection import Connection
-from miniapm.storage.deploys.find import DeployFilter, find_deploys
 from miniapm.storage.deploys.record import Recorded
 from miniapm.storage.deploys.titles import find_titles
+from miniapm.storage.receivers.annotations import find_annotated
 from miniapm.web.ingest.calls import Answer
 from miniapm.web.ingest.deploys import defaults_of
 from miniapm.web.receivers.calls import ForeignCall, ForeignRoute, answer_object
@@ -52,17 +49,9 @@ async def list_annotations(call: ForeignCall) -> Answer:
 def _find(connection: Connection, project_id: int, query: AnnotationQuery) -> list[object]:
     if query.is_of_alerts:
         return []
-    wanted = DeployFilter(
-        env=query.find_place("env"),
-        service=query.find_place("service"),
-        since=query.since,
-        until=None if query.until is None else query.until + 1,
-    )
-    limit = MOST if query.tags else query.limit
-    deploys = find_deploys(connection, project_id, wanted, limit)
-    fitting = [one for one in deploys if is_wanted(query, list_deploy_tags(one))][: query.limit]
-    titles = find_titles(connection, fitting)
-    return [to_annotation(deploy, titles.get(deploy.id)) for deploy in fitting]
+    deploys = find_annotated(connection, project_id, query)
+    titles = find_titles(connection, deploys)
+    return [to_annotation(deploy, titles.get(deploy.id)) for deploy in deploys]
 
 
 def _added(message: str, recorded: Recorded) -> Answer:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from miniapm.domain.receivers.announcing import announce_heard
+from miniapm.domain.receivers.delivery_ids import name_delivery
 from miniapm.domain.receivers.values import Heard, Receiver, ReceiverKind
 from miniapm.exceptions import NotFound, Unauthorized
 from miniapm.storage.receivers.deliveries import Delivery, Receipt, receive
@@ -63,7 +64,7 @@ async def store(
         receive,
         Delivery(
             receiver=receiver,
-            id=delivery or f"sha256 {hashlib.sha256(body).hexdigest()}",
+            id=name_delivery(delivery, body),
             heard=heard,
             announcement=announce_heard(heard, receiver, now),
             received_at=now,

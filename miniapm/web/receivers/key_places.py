@@ -4,7 +4,7 @@ where a client can do nothing else, the body or the query."""
 from base64 import b64decode
 from typing import Any
 
-from miniapm.domain.authorization import read_secret
+from miniapm.domain.authorization import KEY_NEEDED, read_secret
 from miniapm.domain.keys import DEPLOYS_WRITE, Key
 from miniapm.exceptions import Unauthorized
 from miniapm.web.receivers.calls import ForeignCall
@@ -15,7 +15,7 @@ async def authorise_by_header(call: ForeignCall, name: str, *scopes: str) -> Key
     it is missing."""
     secret = call.header(name)
     if not secret:
-        raise Unauthorized(f"A key is needed: send it in the header {name}.")
+        raise Unauthorized(f"{KEY_NEEDED}: send it in the header {name}.")
     return await call.authorise_by(secret, *scopes)
 
 
@@ -26,7 +26,7 @@ async def authorise_writer(call: ForeignCall, secret: Any, place: str) -> Key:
         return await call.authorise_by(secret.strip(), DEPLOYS_WRITE)
     if call.header("authorization"):
         return await call.authorise(DEPLOYS_WRITE)
-    raise Unauthorized(f"A key is needed: send it as {place}.")
+    raise Unauthorized(f"{KEY_NEEDED}: send it as {place}.")
 
 
 async def authorise_by_login(call: ForeignCall, *scopes: str) -> Key:

@@ -12,6 +12,7 @@ from miniapm.storage.receivers.sentry_release_deploys import (
     ReleaseSender,
     change_release,
     find_release_deploys,
+    mend_release_deploy,
     record_release_deploy,
 )
 from miniapm.storage.receivers.sentry_releases import (
@@ -127,10 +128,14 @@ async def _store(call: ForeignCall, version: str | None) -> dict[str, object]:
     body = await call.read_body(max(limits.deploy_body_bytes, limits.telemetry_body_bytes))
     project = call.params.get("project")
     report = read_release(decode_object(body), version=version, project=project)
-    release = await context.database.writer.submit(
+    changed = await context.database.writer.submit(
         change_release, key.project_id, report, context.clock(), size=len(body)
     )
-    return write_release(release, report.commits or ())
+    for deploy_id in changed.to_mend:
+        await context.database.writer.submit(
+            mend_release_deploy, key.project_id, report.version, deploy_id, context.clock()
+        )
+    return write_release(changed.release, report.commits or ())
 
 
 def _describe(connection: Connection, project_id: int, version: str) -> dict[str, object]:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from miniapm.domain.delivery.failures import fold_lane
+from miniapm.domain.delivery.reverts import MOST_REVERTED, find_reverted
 from miniapm.domain.delivery.values import LiveDeploy, Outcome
 
 
@@ -101,3 +102,9 @@ def test_a_revert_accuses_who_brought_it_and_not_itself_or_what_comes() -> None:
     failure = outcomes[0].failure
     assert failure is not None
     assert (failure.reason, failure.by_id) == ("revert", 3)
+
+
+def test_a_commit_takes_back_a_few_at_most() -> None:
+    shas = [f"{number:040x}" for number in range(MOST_REVERTED + 5)]
+    message = "\n".join(f"This reverts commit {sha}." for sha in shas)
+    assert find_reverted(message) == tuple(shas[:MOST_REVERTED])

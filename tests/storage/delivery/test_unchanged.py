@@ -17,8 +17,8 @@ from miniapm.domain.deploys.values import Announcement, Commit
 from miniapm.domain.ids import IdMaker
 from miniapm.storage.audit import Act
 from miniapm.storage.connection import Connection
+from miniapm.storage.delivery.asked import Asked
 from miniapm.storage.delivery.numbers import find_numbers
-from miniapm.storage.delivery.report import Asked
 from miniapm.storage.deploys.change import edit_deploy, hide_deploy, restore_deploy, undo_change
 from miniapm.storage.deploys.find import get_deploy
 from miniapm.storage.deploys.record import record_announcement

@@ -8,7 +8,7 @@ import pytest
 from miniapm.clock import DAY, MINUTE
 from miniapm.domain.deploys.values import Deploy
 from miniapm.domain.keys import READ
-from miniapm.storage.receivers.datadog_gates import KEPT_FOR
+from miniapm.storage.receivers.forgetting import GATES_KEPT_FOR, delete_gates_before
 from tests import factories
 from tests.conftest import Server
 from tests.factories import START
@@ -145,8 +145,10 @@ def test_a_gate_that_is_not_there(server: Server, gate_id: str) -> None:
 
 def test_old_questions_are_forgotten(server: Server) -> None:
     open_gate(server)
-    server.clock.move(KEPT_FOR + MINUTE)
+    server.clock.move(GATES_KEPT_FOR)
     gate_id = open_gate(server)
+    at = server.clock() - GATES_KEPT_FOR + 1
+    assert server.run(server.running.context.database.write(delete_gates_before, at)) == 1
     assert server.rows("select id from foreign_gates") == [{"id": UUID(gate_id).int}]
 
 
