@@ -111,6 +111,9 @@ def test_a_value_from_a_file(tmp_path: Path) -> None:
         ("[server]\npublic_url = 'https://me:pw@a'", "must be scheme and host only"),
         ("[server]\ntrusted_proxies = '10.0.0.0/8, me'", "'me' is none"),
         ("[server]\nhost = ''", "must be an address to listen on"),
+        ("[server]\nhost = ['a', 'b']", "must be text; it is ['a', 'b']"),
+        ("[delivery]\nfix_tags = ['a', 'b']", "must be one text, with commas between the names"),
+        ("[delivery]\nproduction_environments = ' , '", "must name at least one"),
         ("[server\n", "{file} is not TOML: "),
         ("\ufffe[server]", "{file} is not TOML: "),
     ],
@@ -133,6 +136,7 @@ def test_a_bad_file_is_named_with_the_reason(tmp_path: Path, text: str, expected
         ("MINIAPM_SERVER_PORT", "1.5", "must be a whole number; it is '1.5'"),
         ("MINIAPM_STORAGE_READ_SECONDS", "nan", "MINIAPM_STORAGE_READ_SECONDS is bad"),
         ("MINIAPM_LOG_FORMAT", "xml", "must be one of text, json"),
+        ("MINIAPM_DELIVERY_PRODUCTION_ENVIRONMENTS", "", "ENVIRONMENTS is bad: must name at least"),
     ],
 )
 def test_a_bad_variable_is_named_with_the_reason(variable: str, value: str, expected: str) -> None:

@@ -154,10 +154,21 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        return explain_failure(error)
+        return explain_failure(error, _find_command(arguments))
     finally:
         _flush()
     return code if isinstance(code, int) else 0
+
+
+def _find_command(arguments: Sequence[str]) -> str:
+    """The words of the command in `arguments`, as far as they name one."""
+    words = list(arguments)
+    name = next((word for word in words if word in COMMANDS), None)
+    if name is None:
+        return "miniapm"
+    verbs = getattr(_Commands()[name], "commands", {})
+    verb = next((word for word in words[words.index(name) + 1 :] if word in verbs), "")
+    return f"miniapm {name} {verb}".strip()
 
 
 def _open_closed_streams() -> None:

@@ -31,7 +31,10 @@ class Status(StrEnum):
 
 def deploy(
     sha: Annotated[
-        str | None, typer.Option("--sha", help="The commit that was deployed.", show_default="git")
+        str | None,
+        typer.Option(
+            "--sha", help="The commit that was deployed, or its tag or branch.", show_default="git"
+        ),
     ] = None,
     version: Annotated[str | None, typer.Option(help="Tag or number of the release.")] = None,
     env: Annotated[str | None, typer.Option(help="Where it went, such as production.")] = None,

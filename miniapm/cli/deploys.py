@@ -7,7 +7,7 @@ from miniapm.cli.deploys_list import list_deploys
 from miniapm.cli.deploys_show import show_deploy
 from miniapm.cli.options import make_group
 
-deploys = make_group("deploys", "List, show, correct, hide, import and export deploys.")
+deploys = make_group("deploys", "List, show, edit, delete, restore, import and export deploys.")
 deploys.command("list")(list_deploys)
 deploys.command("show")(show_deploy)
 deploys.command("edit")(edit_deploy)

@@ -74,10 +74,11 @@ def create(
     db: DatabaseOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Make an address for a sender's webhook, and print it: the only time that it can be seen.
+    """Make an address for a sender's webhook, and print it.
 
-    Where the sender can sign, a second line has the secret. Only both go to stdout, so that a
-    script can take them; who has the address of a sender that cannot sign may send.
+    It cannot be seen again. Where the sender can sign, a second line has the secret. Only both go
+    to stdout, so that a script can take them; who has the address of a sender that cannot sign may
+    send.
 
     Example: miniapm receivers create github --workflow deploy.yml
     """
@@ -120,7 +121,7 @@ def list_receivers(
     db: DatabaseOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """List the receivers, what they stand for and what came to them last.
+    """List the receivers, and what came to them last.
 
     An address itself is never shown again: its first characters stand under ADDRESS.
 

@@ -35,7 +35,7 @@ def find_callers(connection: Connection, project: Project, since: int) -> dict[i
     return {**_find_keys(connection, project, since), **_find_receivers(connection, project, since)}
 
 
-def _find_keys(connection: Connection, project: Project, since: int) -> dict[int, Caller]:
+def _find_keys(connection: Connection, project: Project, since: int) -> dict[int | str, Caller]:
     """The keys by id, with when each last recorded a deploy after `since`."""
     rows = connection.execute(
         """/* doctor.find_accepted */ select key_id, max(recorded_at) from deploys
@@ -55,7 +55,9 @@ def _find_keys(connection: Connection, project: Project, since: int) -> dict[int
     }
 
 
-def _find_receivers(connection: Connection, project: Project, since: int) -> dict[str, Caller]:
+def _find_receivers(
+    connection: Connection, project: Project, since: int
+) -> dict[int | str, Caller]:
     """The receivers by the route of their refusals, with when each last took a delivery after
     `since`."""
     rows = connection.execute(

@@ -20,7 +20,7 @@ _WORDS = {
     "cancelled": "cancelled",
     "timed_out": "timed out",
     "started": "still running",
-    "redeploys": "redeploys",
+    "redeploys": "redeployed",
 }
 
 

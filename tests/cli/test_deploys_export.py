@@ -166,7 +166,16 @@ def test_a_file_is_replaced_only_when_asked(shop: Command) -> None:
     assert shop("deploys", "export", "--output", "x.ndjson", "--yes").code == 0
     assert len(file.read_text().splitlines()) == 8
     assert [one.name for one in shop.home.glob("x.*")] == ["x.ndjson"]
-    assert shop("deploys", "export", "--output", "none/x").code == 3
+    done = shop("deploys", "export", "--output", "none/x")
+    assert (done.code, done.err) == (3, "miniapm: No such file or directory: none/x.\n")
+
+
+@pytest.mark.parametrize("until", ["2025-10-08", "2025-10-09"])
+def test_an_export_of_no_time_is_refused(shop: Command, until: str) -> None:
+    done = shop("deploys", "export", "--since", "2025-10-09", "--until", until, "-o", "x")
+    assert (done.code, done.out) == (2, "")
+    assert "--until: must be after --since" in done.err
+    assert not (shop.home / "x").exists()
 
 
 def test_an_export_that_fails_leaves_no_half_file(shop: Command) -> None:

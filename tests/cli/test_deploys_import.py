@@ -356,6 +356,39 @@ def test_a_hundred_thousand_lines_would_take_less_than_twenty_seconds(miniapm: C
     assert time.monotonic() - began < 4
 
 
+def test_columns_that_are_no_fields_are_told(miniapm: Command) -> None:
+    (miniapm.home / "f.csv").write_text(
+        "git_sha,timestamp,enviroment,Team\nabc,2024-01-15T14:30:00Z,eu,x\n"
+    )
+    done = miniapm("deploys", "import", "f.csv")
+    first, second, total = done.out.splitlines()
+    assert first == "line 1: left out: the columns 'enviroment', 'team' are no fields of a deploy"
+    assert second.startswith("line 2: new ")
+    assert total == "2 lines: 1 new, 0 already there, 0 refused, 1 left out."
+    assert miniapm.rows("select git_sha, env from deploys") == [
+        {"git_sha": "abc", "env": "production"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "arguments"),
+    [
+        ("f.csv", "git_sha,timestamp\nabc,2024-01-15T14:30:00Z\n", ()),
+        ("f", '{"git_sha": "abc", "timestamp": "2024-01-15T14:30:00Z"}\n', ()),
+        ("f", '{"sha": "abc", "timestamp": "2024-01-15T14:30:00Z"}\n', ("--format", "commits")),
+    ],
+)
+def test_match_is_for_tags_only(
+    miniapm: Command, name: str, content: str, arguments: tuple[str, ...]
+) -> None:
+    (miniapm.home / name).write_text(content)
+    done = miniapm("deploys", "import", name, "--match", "v*", *arguments)
+    assert done.code == 2
+    assert "--match: is for tags only" in done.err
+    assert miniapm.rows("select id from deploys") == []
+    assert miniapm.rows("select sha from pushed_commits") == []
+
+
 def test_nothing_to_import_is_said(miniapm: Command) -> None:
     (miniapm.home / "empty.csv").touch()
     done = miniapm("deploys", "import", "empty.csv")

@@ -88,6 +88,8 @@ def test_without_a_database_it_names_the_path_it_looked_for(
         (("keys", "create"), "Missing argument 'NAME'. See miniapm keys create --help."),
         (("keys", "list", "extra"), "See miniapm keys list --help."),
         (("--db",), "See miniapm --help."),
+        (("deploy", "--env"), "See miniapm deploy --help."),
+        (("deploys", "list", "--env"), "See miniapm deploys list --help."),
         (("--db", "", "keys", "list"), "--db: is empty"),
         (("serve", "--port", "many"), "See miniapm serve --help."),
         (("serve", "--port", "70000"), "--port is bad: must be a whole number <= 65535"),

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from miniapm.domain.deploys.given_lines import LeftOut
 from miniapm.domain.deploys.github_deployments import parse_deployments
+from miniapm.domain.deploys.given_lines import LeftOut
 from miniapm.domain.deploys.json_values import read_objects
 from miniapm.exceptions import Invalid
 
@@ -74,6 +74,17 @@ def test_statuses_say_what_became_of_it(
     beside = [{**one, "deployment_url": f"{API}/7"} for one in told]
     for found in (parse([deployment(7, statuses=told)]), parse([deployment(7)], beside)):
         assert (found[0].get("status"), found[0]["timestamp"][11:16]) == expected
+
+
+def test_statuses_of_deployments_that_are_not_there_are_told() -> None:
+    strangers = [
+        {"deployment_url": "https://api/d/9", "state": state, "created_at": "2024-02-01T10:05:00Z"}
+        for state in ("pending", "success")
+    ]
+    content = "\n".join(json.dumps(one) for one in strangers).encode()
+    assert list(parse_deployments([content])) == [
+        (1, LeftOut("2 statuses of https://api/d/9, a deployment that is not in the file"))
+    ]
 
 
 def test_what_never_began_is_left_out() -> None:

@@ -350,6 +350,6 @@ def test_the_whole_project(clinic: Clinic) -> None:
     clinic.deploy(5, hidden_at=NOW)
     [sentence] = told()
     assert sentence.endswith(
-        "leave out 4 deploys: 1 hidden, 1 to other environments, 1 failed, 1 redeploys."
+        "leave out 4 deploys: 1 hidden, 1 to other environments, 1 failed, 1 redeployed."
     )
     assert has(told(RULES._replace(production=("live",))), "none of them is a production")

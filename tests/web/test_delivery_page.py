@@ -120,7 +120,7 @@ def test_what_is_open_stands_in_every_table(server: Server) -> None:
     assert [cell.text for cell in today.select("td")] == [
         "2 deploys", NO_VALUE, "100 % (2 of 2 deploys)", "2 open", "0 % (0 of 2 deploys)",
     ]  # fmt: skip
-    assert [cell.text for cell in week_ago.select("td")] == ["no data"]
+    assert [cell.text for cell in week_ago.select("td")] == ["no data", ""]
     services = page.select('section[aria-labelledby="services"] tbody tr')
     assert [row.select("td")[3].text for row in services] == ["1 open", "1 open"]
 

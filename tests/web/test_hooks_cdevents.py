@@ -93,7 +93,7 @@ def test_an_artifact_without_a_version(server: Server, artifact: str) -> None:
     hook = make_hook(server, "cdevents")
     answer = hook.send(event(subject__content__artifactId=artifact), TYPE)
     assert answer.status_code == 400
-    assert "subject.content.artifactId" in answer.json()["fields"]
+    assert "customData.git_sha" in answer.json()["fields"]["subject.content.artifactId"]
     assert deploys(server) == []
 
 

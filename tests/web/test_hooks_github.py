@@ -120,7 +120,10 @@ def test_the_start_and_the_end_of_an_attempt_are_one_deploy(server: Server) -> N
     [
         ({"name": "Lint", "path": ".github/workflows/lint.yml"}, "Lint was not chosen"),
         ({"conclusion": "skipped"}, "skipped"),
-        ({"conclusion": None}, "deployed nothing"),
+        ({"conclusion": None}, "The run is without a conclusion"),
+        ({"conclusion": "\ud800"}, "The run is without a conclusion"),
+        ({"name": None, "path": ""}, "workflow without a name was not chosen"),
+        ({"head_branch": None}, "ran on no branch, not on main"),
         ({"action": "requested"}, "requested"),
         ({"event": "pull_request"}, "pull request"),
         ({"head_branch": "try"}, "ran on try, not on main"),

@@ -91,7 +91,7 @@ def _read_run(payload: Payload, receiver: Receiver) -> Heard:
         return Heard(skipped=skipped)
     how = action = payload.required_name("action")
     if action == "completed":
-        how = payload.required_name("workflow_run.conclusion")
+        how = tidy_name(payload.text("workflow_run.conclusion")) or "without a conclusion"
     status = "started" if action == "in_progress" else _CONCLUSIONS.get(how)
     if action not in ("in_progress", "completed") or status is None:
         return Heard(skipped=f"The run is {how}: it deployed nothing.")

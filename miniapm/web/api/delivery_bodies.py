@@ -14,7 +14,7 @@ from miniapm.domain.delivery.periods import PERIOD_NAMES, PeriodName
 from miniapm.domain.delivery.summary import PeriodMetrics, Summary
 from miniapm.storage.delivery.left_out import LeftOut
 from miniapm.web.api.deploy_bodies import DateTime, Page
-from miniapm.web.api.queries import Name, Slug
+from miniapm.web.api.queries import Name, Since, Slug, Until
 
 Share = Annotated[float | None, Meta(description="From 0 to 1; null without a deploy")]
 Micros = Annotated[int | None, Meta(description="µs; null where there is none")]
@@ -33,14 +33,8 @@ class StretchQuery(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "
         | None
     ) = None
     service: Name | None = None
-    since: (
-        Annotated[str, Meta(description="From then on: date, ISO 8601 date and time, or Unix time")]
-        | None
-    ) = None
-    until: (
-        Annotated[str, Meta(description="Before then: date, ISO 8601 date and time, or Unix time")]
-        | None
-    ) = None
+    since: Since | None = None
+    until: Until | None = None
     from_: Annotated[str, Meta(description="The same as `since`")] | None = None
     to: Annotated[str, Meta(description="The same as `until`")] | None = None
     range: (

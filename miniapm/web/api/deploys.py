@@ -10,7 +10,6 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from miniapm.domain.deploys.explaining import explain
 from miniapm.domain.deploys.values import Deploy
 from miniapm.domain.ids import parse_id
 from miniapm.domain.keys import DEPLOYS_ADMIN
@@ -155,12 +154,14 @@ async def _answer(request: Request, caller: Caller, place: Place) -> Response:
 
 
 def _read_change_id(given: dict[str, Any]) -> int:
+    problems = {name: "is no field here" for name in given if name != "change"}
     try:
-        change_id = parse_id(msgspec.convert(given, UndoPayload).change)
-    except msgspec.ValidationError as error:
-        raise Invalid(
-            "The body must be an object with the id of a `change`.", {"change": explain(error)}
-        ) from None
+        payload = msgspec.convert({"change": given.get("change")}, UndoPayload)
+    except msgspec.ValidationError:
+        problems["change"] = "must be the id of a correction, as text"
+    if problems:
+        raise Invalid('The body must be {"change": ID}, as /changes lists it.', problems)
+    change_id = parse_id(payload.change)
     if change_id is None:
         raise NotFound("There is no such change of this deploy.")
     return change_id

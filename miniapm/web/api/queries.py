@@ -8,7 +8,7 @@ from msgspec import Meta
 from starlette.requests import Request
 
 from miniapm.domain.deploys.explaining import summarise
-from miniapm.domain.instants import parse_instant
+from miniapm.domain.instants import parse_instant_or_date
 from miniapm.domain.names import MOST_GUESSES, suggest
 from miniapm.exceptions import Invalid
 from miniapm.printable import printable
@@ -26,8 +26,8 @@ Slug = Annotated[
 ]
 Name = Annotated[str, Meta(max_length=100, extra={"rule": "must be at most 100 characters"})]
 Words = Annotated[str, Meta(max_length=200, extra={"rule": "must be at most 200 characters"})]
-Since = Annotated[str, Meta(description="From then on: ISO 8601 date and time, or Unix time")]
-Until = Annotated[str, Meta(description="Before then: ISO 8601 date and time, or Unix time")]
+Since = Annotated[str, Meta(description="From then on: date, ISO 8601 date and time, or Unix time")]
+Until = Annotated[str, Meta(description="Before then: date, ISO 8601 date and time, or Unix time")]
 
 
 class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,13 +81,13 @@ def _find_rule(annotation: Any) -> str:
 
 
 def read_since(query: ListQuery, problems: Problems) -> int | None:
-    """The first instant wanted, in µs."""
-    return parse_with("since", query.since, parse_instant, problems)
+    """The first instant wanted, in µs; a date begins in UTC."""
+    return parse_with("since", query.since, parse_instant_or_date, problems)
 
 
 def read_until(query: ListQuery, problems: Problems) -> int | None:
-    """The first instant that is wanted no more, in µs."""
-    return parse_with("until", query.until, parse_instant, problems)
+    """The first instant that is wanted no more, in µs; a date begins in UTC."""
+    return parse_with("until", query.until, parse_instant_or_date, problems)
 
 
 def read_cursor(query: ListQuery, problems: Problems) -> Cursor | None:

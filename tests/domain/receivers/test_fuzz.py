@@ -15,13 +15,14 @@ from miniapm.domain.receivers.announcing import announce_heard
 from miniapm.domain.receivers.cdevents import open_event, read_cdevents
 from miniapm.domain.receivers.coolify import find_delivery as find_of_coolify
 from miniapm.domain.receivers.coolify import read_coolify
+from miniapm.domain.receivers.delivery_ids import name_delivery
 from miniapm.domain.receivers.github import read_github
 from miniapm.domain.receivers.gitlab import read_gitlab
 from miniapm.domain.receivers.heroku import find_delivery as find_of_heroku
 from miniapm.domain.receivers.heroku import read_heroku
 from miniapm.domain.receivers.values import Heard, Receiver
 from miniapm.exceptions import Invalid
-from tests.domain.receivers.odd_payloads import any_objects, make_odd
+from tests.domain.receivers.odd_payloads import any_objects, make_odd, paths_of, replace_at
 from tests.factories import START
 
 FIXTURES = Path(__file__).parent.parent.parent / "fixtures"
@@ -29,19 +30,24 @@ Read = Callable[[dict[str, Any], Receiver], Heard]
 
 
 def _read_heroku(value: dict[str, Any], receiver: Receiver) -> Heard:
-    find_of_heroku(value)
+    _check_delivery(find_of_heroku(value))
     return read_heroku(value, receiver)
 
 
 def _read_coolify(value: dict[str, Any], receiver: Receiver) -> Heard:
-    find_of_coolify(value)
+    _check_delivery(find_of_coolify(value))
     return read_coolify(value, receiver)
 
 
 def _read_event(value: dict[str, Any], receiver: Receiver) -> Heard:
-    return read_cdevents(
-        open_event(value, dict.fromkeys(("ce-id", "ce-source", "ce-type"), "")), receiver
-    )
+    event = open_event(value, dict.fromkeys(("ce-id", "ce-source", "ce-type"), ""))
+    _check_delivery(event.delivery)
+    return read_cdevents(event, receiver)
+
+
+def _check_delivery(sent: str | None) -> None:
+    """It can be stored."""
+    assert name_delivery(sent, b"").encode()
 
 
 READERS: dict[str, Read] = {
@@ -96,6 +102,7 @@ def _check(heard: Heard, announcement: Announcement | None) -> None:
     """One thing is told, and all of it can be stored."""
     kinds = (announcement is not None, heard.push is not None, bool(heard.skipped))
     assert sum(kinds) == 1
+    assert " None" not in heard.skipped
     # lone surrogates could not be
     msgspec.json.encode(heard)
     msgspec.json.encode(announcement)
@@ -106,6 +113,13 @@ def test_recorded_payloads_are_understood(name: str) -> None:
     heard = hear(name, load(name))
     assert heard is not None
     assert not heard.skipped
+
+
+@every_reader
+def test_half_a_character_anywhere(name: str) -> None:
+    payload = load(name)
+    for path in paths_of(payload):
+        hear(name, replace_at(payload, path, "\ud800"))
 
 
 @every_reader

@@ -9,6 +9,8 @@ import pytest
 
 from miniapm.clock import HOUR, MINUTE
 from miniapm.domain.keys import READ
+from miniapm.domain.receivers.grafana import MOST, MOST_TAGS
+from miniapm.storage.deploys.rows import insert_rows
 from tests import factories
 from tests.conftest import Server
 from tests.factories import START
@@ -231,9 +233,33 @@ def test_which_are_listed(server: Server) -> None:
     assert texts(type="alert") == []
 
 
+def test_a_rare_tag_is_found_behind_many_others(server: Server) -> None:
+    add_deploy(server, tags=("rare",), version="0.0.1", deployed_at=START)
+    context = server.running.context
+    project_id = server.rows("select id from projects")[0]["id"]
+    newer = [
+        factories.make_deploy(
+            id=context.make_id(), project_id=project_id, deployed_at=START + MINUTE, git_sha=str(n)
+        )
+        for n in range(MOST + 1)
+    ]
+    server.run(context.database.write(insert_rows, newer))
+    for tag in ("rare", "version:0.0.1", "sha:" + f"{1:040x}"):
+        [found] = find(server, tags=["deploy", tag])
+        assert tag in found["tags"]
+    assert len(find(server, tags=["rare", "deploy"], matchAny="true", limit=MOST)) == MOST
+    assert find(server, tags=["rare", "version:0.0.2"]) == []
+    assert len(find(server, tags=["rare", "version:0.0.2"], matchAny="true")) == 1
+
+
+def test_a_tag_that_looks_like_a_field(server: Server) -> None:
+    add_deploy(server, tags=("status:green", "a:b"))
+    assert len(find(server, tags=["status:green", "status:succeeded", "a:b"])) == 1
+
+
 def test_bad_queries_are_refused(server: Server) -> None:
     headers = {"Authorization": f"Bearer {server.make_key(READ)}"}
-    for query in ("from=x", "to=-1", "limit=many"):
+    for query in ("from=x", "to=-1", "limit=many", "tags=x&" * (MOST_TAGS + 1)):
         answer = server.http.get(f"{ANNOTATIONS}?{query}", headers=headers)
         assert answer.status_code == 400
         assert answer.json()["message"].startswith(query.partition("=")[0])
