@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from miniapm.clock import to_rfc3339
+from miniapm.domain.delivery.rules import DeliveryRules
 from miniapm.web import times
 from miniapm.web.assets import asset_url
 from miniapm.web.auth import Caller
@@ -51,6 +52,7 @@ def make_environment() -> Environment:
     environment.filters["clock"] = _clock
     environment.filters["moment"] = _moment
     environment.filters["duration"] = times.tell_duration
+    environment.filters["env"] = _env
     environment.filters["weblink"] = weblink
     environment.filters["mark"] = tell_mark
     environment.globals["asset"] = asset_url
@@ -67,8 +69,9 @@ def render(
 ) -> Response:
     """A page of `template` with the names in `view`, a dataclass.
 
-    Every template also has `caller`, `user`, `project`, `zone`, `here` (path and query), `section`
-    (the word after the project in the path) and `keep` (the filters, for links to other pages).
+    Every template also has `caller`, `user`, `project`, `zone`, `production` (the rules that name
+    it), `here` (path and query), `section` (the word after the project in the path) and `keep` (the
+    filters, for links to other pages).
     """
     text = (
         make_environment()
@@ -94,6 +97,7 @@ def _frame(request: Request, caller: Caller) -> dict[str, Any]:
         "user": caller.user,
         "project": caller.project,
         "zone": find_zone(request),
+        "production": caller.context.config.delivery_rules,
         # an address that takes forms alone is no place to come back to
         "here": here if request.method in ("GET", "HEAD") else "/",
         "section": parts[3] if len(parts) > 3 and parts[1] == "p" else "",
@@ -118,6 +122,14 @@ def _clock(context: TemplateContext, instant: int) -> Markup:
 @pass_context
 def _moment(context: TemplateContext, instant: int) -> Markup:
     return times.tell_moment(instant, _zone(context))
+
+
+@pass_context
+def _env(context: TemplateContext, name: str) -> Markup:
+    """An environment, marked where it is production: there changes reach people."""
+    rules: DeliveryRules = context["production"]
+    mark = " production" if rules.is_production(name) else ""
+    return Markup('<span class="env{}">{}</span>').format(mark, name)
 
 
 def _zone(context: TemplateContext) -> Zone:

@@ -15,7 +15,6 @@ from miniapm.storage.delivery.left_out import LeftOut
 from miniapm.storage.delivery.numbers import Numbers
 from miniapm.web.pages.delivery_query import DeliveryQuery
 from miniapm.web.pages.delivery_words import tell_count, tell_wait
-from miniapm.web.pages.deploy_words import is_production
 
 _LIST_WORDS: dict[Behind, str] = {
     "deploys": "All that count",
@@ -60,7 +59,6 @@ class ListedDeploy:
     at: int
     service: str
     env: str
-    is_production: bool
     why: tuple[str, ...]
     recovery: str = ""
     recovered_by: int | None = None
@@ -115,7 +113,6 @@ def _tell_deploy(deploy: Deploy, *why: str) -> ListedDeploy:
         at=deploy.deployed_at,
         service=deploy.service,
         env=deploy.env,
-        is_production=is_production(deploy.env),
         why=why,
     )
 

@@ -40,7 +40,6 @@ from miniapm.web.pages.deploy_telemetry import TelemetryView, tell_telemetry
 from miniapm.web.pages.deploy_words import (
     KIND_WORDS,
     first_line,
-    is_production,
     tell_sources,
     tell_status,
 )
@@ -97,7 +96,6 @@ class DeployView:
     status_words: str
     kind: str
     reason: str
-    is_production: bool
     duration: int | None
     sources: str
     repository: Repository | None
@@ -151,7 +149,6 @@ async def show_deploy(
         status_words=tell_status(deploy),
         kind=KIND_WORDS[found.shown.kind.kind],
         reason=found.shown.kind.reason,
-        is_production=is_production(deploy.env),
         duration=_duration(deploy),
         sources=tell_sources(found.shown, found.key_names),
         repository=repository,

@@ -51,7 +51,6 @@ LABELS = {
     "url": "Link",
     "repository": "Repository",
 }
-_PRODUCTION = frozenset({"production", "prod"})
 _LONGEST_LINE = 140
 
 
@@ -83,10 +82,6 @@ def tell_release(version: str, revision: str) -> str:
 def tell_version(release: Release) -> str:
     """As `tell_release`, in words where telemetry gave neither."""
     return tell_release(release.version, release.revision) or "no version"
-
-
-def is_production(env: str) -> bool:
-    return env.lower() in _PRODUCTION
 
 
 def first_line(text: str | None) -> str:

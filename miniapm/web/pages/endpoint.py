@@ -25,7 +25,7 @@ from miniapm.web.auth import Caller
 from miniapm.web.charts import Charts, make_traffic_charts, tell_ms, tell_part
 from miniapm.web.distributions import Distribution, make_distribution
 from miniapm.web.filters import RANGES, PageFilter, find_choices, read_filter
-from miniapm.web.pages.deploy_words import is_production, tell_version
+from miniapm.web.pages.deploy_words import tell_version
 from miniapm.web.pages.endpoint_time import TimePart, make_time_chart, split_time
 from miniapm.web.render import render
 from miniapm.web.time_zone import Zone, find_zone
@@ -42,7 +42,6 @@ class VersionRow:
     name: str
     revision: str
     env: str
-    is_production: bool
     calls: str
     errors: str
     p50: str
@@ -61,7 +60,6 @@ class ExampleRow:
     status: str
     version: str
     env: str
-    is_production: bool
     trace_id: str
 
 
@@ -191,7 +189,6 @@ def _tell_version(release: Release, totals: Totals) -> VersionRow:
         name=tell_version(release),
         revision=release.revision[:7] if release.version else "",
         env=release.env,
-        is_production=is_production(release.env),
         calls=f"{totals.count:,}",
         errors=tell_part(totals.failed, totals.count),
         p50=tell_ms(totals.p50_us),
@@ -215,6 +212,5 @@ def _tell_example(entry: FoundEntry, release: Release) -> ExampleRow:
         status=str(entry.status_code) if entry.status_code is not None else "",
         version=tell_version(release),
         env=release.env,
-        is_production=is_production(release.env),
         trace_id=entry.trace_id.hex() if entry.trace_id is not None else "",
     )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from miniapm.storage.releases import Endpoint, Release
 from miniapm.storage.spans.entries import FoundEntry
 from miniapm.web.charts import tell_ms
-from miniapm.web.pages.deploy_words import is_production, tell_release
+from miniapm.web.pages.deploy_words import tell_release
 
 _BAR = 100
 
@@ -30,7 +30,6 @@ class EntryRow:
     endpoint: str
     service: str
     env: str
-    is_production: bool
     version: str
     deploy_id: int | None
     duration: str
@@ -65,7 +64,6 @@ def _tell(
         endpoint=endpoint.name if endpoint else "unknown",
         service=release.service if release else "",
         env=env,
-        is_production=is_production(env),
         version=tell_release(release.version, release.revision) if release else "",
         deploy_id=release.deploy_id if release else None,
         duration=tell_ms(entry.duration_us),

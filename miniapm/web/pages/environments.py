@@ -15,7 +15,7 @@ from miniapm.storage.impact.shown import find_newest_change
 from miniapm.web.auth import Caller
 from miniapm.web.filters import PageFilter, find_lane_choices, read_filter
 from miniapm.web.pages.delivery_words import tell_count
-from miniapm.web.pages.deploy_words import first_line, is_production
+from miniapm.web.pages.deploy_words import first_line
 from miniapm.web.pages.empty import EmptyState, find_empty_state
 from miniapm.web.render import render
 from miniapm.web.verdicts import Mark, tell_mark
@@ -50,7 +50,6 @@ class PlaceRow:
     id: int
     name: str
     env: str
-    is_production: bool
     since: int
     deployer: str
     mark: Mark | None
@@ -126,7 +125,6 @@ def _tell_place(place: Place, compared_with: str) -> PlaceRow:
         id=deploy.id,
         name=deploy.name,
         env=deploy.env,
-        is_production=is_production(deploy.env) or place.is_production,
         since=place.since,
         deployer=deploy.deployer or "",
         mark=tell_mark(place.verdict),

@@ -27,7 +27,7 @@ from miniapm.storage.releases import find_release_ids
 from miniapm.web.auth import Caller
 from miniapm.web.charts import ChartMaker, Charts, Series, find_begun
 from miniapm.web.filters import RANGES, PageFilter, find_choices, read_filter
-from miniapm.web.pages.deploy_words import is_production, tell_release
+from miniapm.web.pages.deploy_words import tell_release
 from miniapm.web.pages.error_words import tell_state
 from miniapm.web.pages.occurrence import ShownOccurrence, tell_occurrence
 from miniapm.web.render import render
@@ -53,7 +53,6 @@ class ReleaseRow:
     version: str
     commit: str
     env: str
-    is_production: bool
     count: int
     first_seen_at: int
     last_seen_at: int
@@ -83,7 +82,6 @@ class ErrorView:
     ranges: tuple[tuple[str, str], ...]
     group: Group
     mark: str
-    env_marks: tuple[tuple[str, bool], ...]
     charts: Charts
     count: int
     releases: tuple[ReleaseRow, ...]
@@ -108,7 +106,6 @@ async def get_error_page(request: Request, caller: Caller) -> Response:
         ranges=RANGES,
         group=group,
         mark=tell_state(group),
-        env_marks=tuple((env, is_production(env)) for env in found.group.envs),
         charts=_draw(found, time_range, request, now),
         count=sum(found.counts),
         releases=tuple(_tell_release(seen, found.names) for seen in found.seen),
@@ -200,7 +197,6 @@ def _tell_release(seen: SeenRelease, names: Mapping[int, FoundRelease]) -> Relea
         version=release.version,
         commit="" if release.version else tell_release("", release.revision),
         env=release.env,
-        is_production=is_production(release.env),
         count=seen.total,
         first_seen_at=seen.first_seen_at,
         last_seen_at=seen.last_seen_at,

@@ -22,7 +22,7 @@ from miniapm.web.addresses import base_url
 from miniapm.web.auth import Caller
 from miniapm.web.cursors import encode_cursor
 from miniapm.web.filters import RANGES, PageFilter, find_lane_choices, read_filter
-from miniapm.web.pages.deploy_words import first_line, is_production
+from miniapm.web.pages.deploy_words import first_line
 from miniapm.web.pages.empty import EmptyState, find_empty_state
 from miniapm.web.pages.error_words import STATE_WORDS, tell_state
 from miniapm.web.render import render
@@ -43,7 +43,7 @@ class ErrorRow:
     message: str
     culprit: str
     service: str
-    envs: tuple[tuple[str, bool], ...]
+    envs: tuple[str, ...]
     count: int
     spark: Markup
     first_seen: Markup
@@ -157,7 +157,7 @@ def _tell(found: FoundGroup, counts: dict[int, list[int]], zone: Zone) -> ErrorR
         message=first_line(group.message),
         culprit=group.culprit,
         service=group.service,
-        envs=tuple((env, is_production(env)) for env in found.envs),
+        envs=tuple(found.envs),
         count=sum(counts[group.id]),
         spark=draw_sparkline(counts[group.id]),
         first_seen=tell_short(group.first_seen_at, zone),

@@ -27,7 +27,6 @@ from miniapm.web.pages.deploy_words import (
     KIND_WORDS,
     STATUS_WORDS,
     first_line,
-    is_production,
     tell_note,
     tell_status,
 )
@@ -59,7 +58,6 @@ class Row:
     sha: str
     git_sha: str
     env: str
-    is_production: bool
     service: str
     deployer: str
     title: str
@@ -183,7 +181,6 @@ def tell_row(shown: ShownDeploy, strip: Strip | None = None) -> Row:
         sha="" if deploy.name.startswith(deploy.short_sha) else deploy.short_sha,
         git_sha=deploy.git_sha,
         env=deploy.env,
-        is_production=is_production(deploy.env),
         service=deploy.service,
         deployer=deploy.deployer or "",
         title=first_line(shown.title or deploy.description),

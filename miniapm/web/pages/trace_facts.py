@@ -10,7 +10,7 @@ from miniapm.domain.spans.trees import Trace
 from miniapm.domain.spans.values import ReleaseName
 from miniapm.storage.releases import Endpoint, Release
 from miniapm.web.charts import tell_ms
-from miniapm.web.pages.deploy_words import is_production, tell_release
+from miniapm.web.pages.deploy_words import tell_release
 from miniapm.web.pages.entry_rows import tell_outcome
 from miniapm.web.pages.trace_rows import find_colours
 from miniapm.web.stored_traces import LoadedTrace
@@ -22,7 +22,6 @@ class ServiceLine(NamedTuple):
     name: str
     colour: int
     env: str
-    is_production: bool
     version: str
     deploy_id: int | None
     spans: int
@@ -91,7 +90,6 @@ def tell_services(trace: Trace, releases: Mapping[ReleaseName, Release]) -> tupl
                 name=name.service,
                 colour=colours[name.service],
                 env=name.env,
-                is_production=is_production(name.env),
                 version=tell_release(name.version, name.revision),
                 deploy_id=release.deploy_id if release else None,
                 spans=spans,
