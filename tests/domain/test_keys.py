@@ -43,6 +43,10 @@ def test_a_secret_has_the_form_of_the_contract() -> None:
     assert make_secret() != secret
 
 
+def test_half_a_character_is_a_key_that_nobody_has() -> None:
+    assert hash_secret("\ud800") != hash_secret("\ud801") != hash_secret("?")
+
+
 @pytest.mark.parametrize("position", [5, 20, 34, 35, 40])
 def test_one_wrong_character_is_noticed(position: int) -> None:
     secret = make_secret()
