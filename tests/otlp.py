@@ -218,4 +218,3 @@ def write_logs_json(groups: Sequence[Group]) -> bytes:
             }
         )
     return json.dumps({"resourceLogs": resource_logs}).encode()
-

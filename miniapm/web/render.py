@@ -69,9 +69,9 @@ def render(
 ) -> Response:
     """A page of `template` with the names in `view`, a dataclass.
 
-    Every template also has `caller`, `user`, `project`, `zone`, `production` (the rules that name
-    it), `here` (path and query), `section` (the word after the project in the path) and `keep` (the
-    filters, for links to other pages).
+    Every template also has `caller`, `user`, `project`, `zone`, `delivery_rules` (which name
+    production), `here` (path and query), `section` (the word after the project in the path) and
+    `keep` (the filters, for links to other pages).
     """
     text = (
         make_environment()
@@ -97,7 +97,7 @@ def _frame(request: Request, caller: Caller) -> dict[str, Any]:
         "user": caller.user,
         "project": caller.project,
         "zone": find_zone(request),
-        "production": caller.context.config.delivery_rules,
+        "delivery_rules": caller.context.config.delivery_rules,
         # an address that takes forms alone is no place to come back to
         "here": here if request.method in ("GET", "HEAD") else "/",
         "section": parts[3] if len(parts) > 3 and parts[1] == "p" else "",
@@ -127,7 +127,7 @@ def _moment(context: TemplateContext, instant: int) -> Markup:
 @pass_context
 def _env(context: TemplateContext, name: str) -> Markup:
     """An environment, marked where it is production: there changes reach people."""
-    rules: DeliveryRules = context["production"]
+    rules: DeliveryRules = context["delivery_rules"]
     mark = " production" if rules.is_production(name) else ""
     return Markup('<span class="env{}">{}</span>').format(mark, name)
 

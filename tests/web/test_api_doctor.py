@@ -14,7 +14,7 @@ def test_it_says_why_a_deploy_does_not_count(server: Server) -> None:
     assert answer.status_code == 200
     first, *others = answer.json()["findings"]
     assert first["mark"] == "ok"
-    assert first["sentence"].endswith("does not count in every number.")
+    assert first["sentence"].endswith("counts in the delivery numbers where staging is chosen.")
     [place] = [one for one in others if "none of the production environments" in one["sentence"]]
     assert place["mark"] == "note"
     assert "delivery.production_environments" in place["advice"]

@@ -77,6 +77,9 @@ class ImpactWatch:
             self._first_hour(now), now, {lane for lane, _ in self._waiting.values()}
         )
         await self._find(now)
+        if self._todo:
+            # what was acknowledged before the deploy was told is judged with it
+            await self._database.write(self._database.telemetry.flush)
         for ref, anew in self._todo.take(now, MOST_DEPLOYS):
             try:
                 await self._judge(ref, anew, now)

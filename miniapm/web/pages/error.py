@@ -81,6 +81,7 @@ class ErrorView:
     envs: tuple[str, ...]
     ranges: tuple[tuple[str, str], ...]
     group: Group
+    group_envs: tuple[str, ...]
     mark: str
     charts: Charts
     count: int
@@ -105,6 +106,7 @@ async def get_error_page(request: Request, caller: Caller) -> Response:
         envs=find_choices(found.group.envs, wanted.env),
         ranges=RANGES,
         group=group,
+        group_envs=tuple(found.group.envs),
         mark=tell_state(group),
         charts=_draw(found, time_range, request, now),
         count=sum(found.counts),

@@ -50,10 +50,12 @@ class Service:
         per_minute: int = 12,
         us: float = 100_000,
         failing: float = 0.0,
+        flushed: bool = True,
     ) -> None:
-        """So many requests in each minute of since <= t < until, of about `us` (log-normal)."""
+        """So many requests in each minute of since <= t < until, of about `us` (log-normal); where
+        they are not `flushed` they are acknowledged alone."""
         await self._database.write(
-            self._serve, since, until, endpoint, version, per_minute, us, failing
+            self._serve, since, until, endpoint, version, per_minute, us, failing, flushed
         )
 
     def _serve(
@@ -66,6 +68,7 @@ class Service:
         per_minute: int,
         us: float,
         failing: float,
+        flushed: bool,
     ) -> None:
         store = self._database.telemetry
         name = ReleaseName(self._service, self._env, version, "")
@@ -84,6 +87,9 @@ class Service:
                     )
                 )  # fmt: skip
         rollups.add(rows)
+        if not flushed:
+            store.add_minutes(rollups.minutes)
+            return
         flush_rollups(connection, rollups)
         store.stirred.note(
             connection,

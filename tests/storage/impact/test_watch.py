@@ -291,6 +291,19 @@ def find_queue(connection: Connection) -> list[int]:
     return [row[0] for row in connection.execute("select hour from replay_hours order by hour")]
 
 
+def test_what_was_acknowledged_before_the_deploy_is_judged_with_it(tmp_path: Path) -> None:
+    async def test(judge: Judge, service: Service) -> None:
+        await judge.watch.look_at_all()
+        await service.serve(AT, T0, us=160_000, flushed=False)
+        deploy_id = await judge.deploy(AT)
+        for _ in range(5):
+            await judge.watch.look()
+        found = await judge.database.read(find_transitions, 1, deploy_id)
+        assert [(one.state, one.verdict) for one in found] == [("final", "regressed")]
+
+    run(tmp_path, test)
+
+
 def test_hidden_deploys_whose_look_is_due_hold_up_nobody(tmp_path: Path) -> None:
     async def test(judge: Judge, service: Service) -> None:
         await service.serve(AT, T0)
