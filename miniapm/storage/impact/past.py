@@ -29,7 +29,9 @@ from miniapm.storage.impact.swings import (
 from miniapm.storage.impact.todo import take_in_turn
 
 REPLAY_SECONDS = 1.5
-"""Of a look may go into replaying; the rest waits for the next one."""
+"""Of a look may go into replaying what a deploy waits for; the rest waits for the next one."""
+UNHURRIED_SECONDS = 0.3
+"""The same where no deploy waits: telemetry of the past, which comes in for hours, has the rest."""
 MOST_HOURS = 200
 ENDPOINTS_AT_ONCE = 50
 
@@ -45,7 +47,7 @@ class Past:
     async def replay(self, oldest: int, now: int, awaited: Collection[Lane]) -> None:
         """Replays queued hours from `oldest` (µs) on while there is time, those of `awaited` lanes
         first, and each project in turn."""
-        end = self._timer() + REPLAY_SECONDS
+        end = self._timer() + (REPLAY_SECONDS if awaited else UNHURRIED_SECONDS)
         for queued in await self._database.write(self._take_hours, oldest, now, awaited):
             await self._replay(queued)
             if self._timer() > end:
