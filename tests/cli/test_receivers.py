@@ -12,7 +12,7 @@ from miniapm.domain.tokens import hash_token
 from miniapm.storage.receivers.receivers import MOST_PER_PROJECT
 from tests.cli.conftest import Command, Done
 from tests.cli.served import serving
-from tests.web.hooks import recorded, sign
+from tests.web.receivers.hooks import recorded, sign
 
 
 def read_made(done: Done) -> tuple[str, str]:

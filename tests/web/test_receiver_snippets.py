@@ -15,8 +15,8 @@ import pytest
 from miniapm.domain.receivers.commands import list_commands
 from miniapm.domain.receivers.values import KINDS, ReceiverTerms
 from tests.conftest import Server
-from tests.web.hooks import Hook, deploys, recorded
 from tests.web.markup import Element, parse_html
+from tests.web.receivers.hooks import Hook, deploys, recorded
 from tests.web.test_snippets import make_repository, run
 
 Program = Callable[[str], str]

@@ -6,9 +6,9 @@ import pytest
 from miniapm.clock import to_rfc3339
 from miniapm.storage.receivers.deliveries import delete_deliveries_before
 from tests.conftest import Server
-from tests.web.hooks import Hook, make_hook, recorded
 from tests.web.hostile import HOSTILE_MARKUP
 from tests.web.markup import Element, parse_html
+from tests.web.receivers.hooks import Hook, make_hook, recorded
 
 PAGE = "/p/default/settings/receivers"
 

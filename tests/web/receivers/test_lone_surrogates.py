@@ -6,10 +6,10 @@ import pytest
 
 from tests.conftest import Server
 from tests.domain.receivers.odd_payloads import paths_of, replace_at
-from tests.web.hook_samples import SENDERS, Sender
-from tests.web.hooks import make_hook
 from tests.web.receivers.client_call import FORM, ClientCall
 from tests.web.receivers.client_calls import CALLS, at_time_of_captures
+from tests.web.receivers.hook_samples import SENDERS, Sender
+from tests.web.receivers.hooks import make_hook
 
 LONE = "\ud800"
 OF_JSON = [call for call in CALLS if call.content_type != FORM]

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from tests.conftest import Server
-from tests.web.hooks import make_hook, recorded
+from tests.web.receivers.hooks import make_hook, recorded
 
 
 def push(*shas: str, at: int, branch: str = "main", **changes: Any) -> dict[str, Any]:

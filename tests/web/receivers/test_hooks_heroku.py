@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Server
-from tests.web.hooks import deploys, make_hook, recorded
+from tests.web.receivers.hooks import deploys, make_hook, recorded
 
 SHA = "5ca1ab1e0123456789abcdef0123456789abcdef"
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Server
-from tests.web.hooks import deploys, make_hook, recorded
+from tests.web.receivers.hooks import deploys, make_hook, recorded
 
 SHA = "279484c09fbe69ededfced8c1bb6e6d24616b468"
 EVENT = "Deployment Hook"

@@ -7,8 +7,8 @@ import pytest
 from miniapm.domain.receivers.values import KINDS, SIGNING
 from miniapm.storage.receivers.deliveries import KEPT_FOR, delete_deliveries_before
 from tests.conftest import Server
-from tests.web.hook_samples import SENDERS
-from tests.web.hooks import deploys, make_hook, recorded, sign
+from tests.web.receivers.hook_samples import SENDERS
+from tests.web.receivers.hooks import deploys, make_hook, recorded, sign
 
 SAMPLES = {sender.kind: sender for sender in reversed(SENDERS.values()) if not sender.is_push}
 every_kind = pytest.mark.parametrize("kind", KINDS)

@@ -19,7 +19,7 @@ from miniapm.storage.projects import get_project
 from miniapm.storage.receivers.receivers import create_receiver, revoke_receiver
 from tests.conftest import Server
 
-FIXTURES = Path(__file__).parent.parent / "fixtures"
+FIXTURES = Path(__file__).parent.parent.parent / "fixtures"
 _numbers = count(1)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Server
-from tests.web.hooks import deploys, make_hook, recorded
+from tests.web.receivers.hooks import deploys, make_hook, recorded
 
 DIGEST = "sha256:0b31b1c02ff458ad9b7b81cbdf8f028bd54699fa151f221d1e8de6817db93427"
 TYPE = "dev.cdevents.service.deployed.0.2.0"

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.conftest import Server
-from tests.web.hooks import deploys, make_hook, recorded
+from tests.web.receivers.hooks import deploys, make_hook, recorded
 
 SHA = "f95f852bd8fca8fcc58a9a2d6c842781e32a215e"
 RUN = "github/workflow_run.completed"

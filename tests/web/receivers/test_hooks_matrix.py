@@ -12,8 +12,8 @@ import pytest
 from miniapm.clock import DAY
 from miniapm.domain.receivers.values import KINDS, SIGNING
 from tests.conftest import Server
-from tests.web.hook_samples import SENDERS, Sender
-from tests.web.hooks import Hook, make_hook, sign
+from tests.web.receivers.hook_samples import SENDERS, Sender
+from tests.web.receivers.hooks import Hook, make_hook, sign
 
 
 def test_no_receiver_is_left_out() -> None:

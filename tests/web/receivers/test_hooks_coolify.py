@@ -7,7 +7,7 @@ import pytest
 from miniapm.clock import MINUTE, SECOND
 from miniapm.storage.observed.record import observe_releases
 from tests.conftest import Server
-from tests.web.hooks import Hook, deploys, make_hook, recorded
+from tests.web.receivers.hooks import Hook, deploys, make_hook, recorded
 
 UUID = "vgk4g0w8k0oc44w0ccocgw4o"
 SHA = "c0ffee0123456789abcdef0123456789abcdef01"

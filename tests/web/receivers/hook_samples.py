@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from tests.web.hooks import recorded
+from tests.web.receivers.hooks import recorded
 
 
 class Sender(NamedTuple):
