@@ -148,7 +148,10 @@ async def open_database(
             path,
             max_items=queue_items,
             budget=budget or ByteBudget(),
-            together={record_announcement: record_together},
+            together={
+                record_announcement: record_together,
+                telemetry.record_spans: telemetry.record_spans_together,
+            },
             on_rollback=telemetry.forget,
         )
         precedence = precedence or Precedence()

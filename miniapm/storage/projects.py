@@ -95,11 +95,14 @@ def get_project(connection: Connection, slug: str) -> Project:
 
 def require_project(connection: Connection, project_id: int) -> None:
     """NotFound when the project is gone: keys are remembered for a moment after it."""
-    found = scalar(
-        connection, "/* projects.exists */ select 1 from projects where id = :id", id=project_id
-    )
-    if found is None:
+    if not has_project(connection, project_id):
         raise NotFound("The project was deleted meanwhile.")
+
+
+def has_project(connection: Connection, project_id: int) -> bool:
+    """Whether a project is there."""
+    sql = "/* projects.exists */ select 1 from projects where id = :id"
+    return scalar(connection, sql, id=project_id) is not None
 
 
 def get_known_project(connection: Connection, slug: str) -> Project:

@@ -191,11 +191,11 @@ class Writer:
         try:
             self._refuse_when_gone()
             self._begin()
-            began = time.monotonic()
-            alone = self._run_together(group)
+            until = time.monotonic() + GROUP_SECONDS
+            alone = self._run_together(group, until)
             for place, submission in enumerate(alone):
                 # large writes must not make those behind them wait for all of them
-                if place and time.monotonic() - began > GROUP_SECONDS:
+                if place and time.monotonic() > until:
                     self._left = alone[place:]
                     break
                 execute("SAVEPOINT submission")
@@ -221,7 +221,7 @@ class Writer:
         if identify_file(self._path) != self._file:
             raise Busy("The database file was moved, replaced or deleted; nothing is stored.", 30)
 
-    def _run_together(self, group: list[_Submission]) -> list[_Submission]:
+    def _run_together(self, group: list[_Submission], until: float) -> list[_Submission]:
         """Runs what can be run as one; gives what is left to be run one by one."""
         left: list[_Submission] = []
         batches: dict[Together, list[_Submission]] = {}
@@ -229,7 +229,12 @@ class Writer:
             together = self._together.get(submission.query)
             (left if together is None else batches.setdefault(together, [])).append(submission)
         for together, batch in batches.items():
-            left += batch if len(batch) == 1 else self._run_batch(together, batch)
+            done = 1
+            while done and len(batch) > 1 and time.monotonic() < until:
+                rest = self._run_batch(together, batch)
+                done = len(batch) - len(rest)
+                batch = rest
+            left += batch
         return left
 
     def _run_batch(self, together: Together, batch: list[_Submission]) -> list[_Submission]:

@@ -39,7 +39,7 @@ from miniapm.web.ingest.errors import post_error, post_errors
 from miniapm.web.ingest.logs import post_logs
 from miniapm.web.ingest.metrics import post_metrics
 from miniapm.web.ingest.otlp import explain_as_status
-from miniapm.web.ingest.quick import take_deploy
+from miniapm.web.ingest.quick import take_deploy, take_traces
 from miniapm.web.ingest.requests import post_requests
 from miniapm.web.ingest.traces import post_traces
 from miniapm.web.pages import (
@@ -106,8 +106,8 @@ INGEST_ROUTES = (
     IngestRoute("/deployments", post_deployment, (DEPLOYS_WRITE,), explain_as_text),
     IngestRoute("/ingest/errors", post_error, (ERRORS_WRITE,), explain_as_json),
     IngestRoute("/ingest/errors/batch", post_errors, (ERRORS_WRITE,), explain_as_json),
-    IngestRoute("/v1/traces", post_traces, (TRACES_WRITE,), explain_as_status),
-    IngestRoute("/ingest/v1/traces", post_traces, (TRACES_WRITE,), explain_as_status),
+    IngestRoute("/v1/traces", post_traces, (TRACES_WRITE,), explain_as_status, take_traces),
+    IngestRoute("/ingest/v1/traces", post_traces, (TRACES_WRITE,), explain_as_status, take_traces),
     IngestRoute("/v1/logs", post_logs, (ERRORS_WRITE, TRACES_WRITE), explain_as_status),
     IngestRoute("/ingest/v1/logs", post_logs, (ERRORS_WRITE, TRACES_WRITE), explain_as_status),
     IngestRoute("/v1/metrics", post_metrics, SCOPES, explain_as_status),

@@ -118,6 +118,47 @@ def test_a_retried_body_counts_once(
     assert count(connection, "span_batches") == 2
 
 
+def test_calls_together_become_the_same_rows_as_one_by_one(
+    connection: Connection, store: TelemetryStore
+) -> None:
+    calls = [
+        telemetry(make_batch(b"one", "GET /a", "GET /b", database_us=30, database_count=2)),
+        telemetry(make_batch(b"two", "GET /b"), make_batch(b"three", "GET /c")),
+        telemetry(make_batch(b"one", "GET /a", "GET /b")),
+    ]
+    done = store.record_spans_together(connection, [(2, DEFAULTS, call) for call in calls])
+    assert done == [1, 2, 0]
+    assert [store.record_spans(connection, 1, DEFAULTS, call) for call in calls] == [1, 2, 0]
+    for table, columns in (
+        ("entries", "endpoint_id, release_id, started_at, duration_us, database_us"),
+        ("span_batches", "span_count, format, digest, defaults, body"),
+        ("span_batch_traces", "tails"),
+    ):
+        order = "batch_id" if table == "span_batch_traces" else "id"
+        rows = [
+            connection.execute(
+                f"select {columns} from {table} where project_id = ? order by {order}", (project,)
+            ).fetchall()
+            for project in (1, 2)
+        ]
+        assert [tuple(row) for row in rows[0]] == [tuple(row) for row in rows[1]]
+    assert count(connection, "entries") == 8
+    store.flush(connection)
+    assert counted(connection) == 8
+
+
+def test_calls_together_leave_alone_what_is_too_much_or_of_no_project(
+    connection: Connection, store: TelemetryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("miniapm.storage.telemetry.MOST_TOGETHER_BYTES", 40)
+    calls = [
+        (project_id, DEFAULTS, telemetry(make_batch(body, "GET /a")))
+        for project_id, body in ((1, b"one"), (77, b"two"), (1, b"three"), (1, b"4"))
+    ]
+    assert store.record_spans_together(connection, calls) == [1, None, 1, None]
+    assert count(connection, "span_batches") == 2
+
+
 def test_an_old_body_is_forgotten(
     connection: Connection, store: TelemetryStore, clock: FakeClock
 ) -> None:

@@ -10,7 +10,7 @@ from miniapm.storage.connection import Connection
 from miniapm.storage.projects import get_project
 from miniapm.storage.rollups.flush import flush_rollups
 from miniapm.storage.spans.names import NameCaps, NameIds
-from miniapm.storage.spans.record import insert_batch
+from miniapm.storage.spans.record import NewBatch, insert_batches
 from miniapm.storage.spans.replay import find_last_batch
 from tests.conftest import Server
 from tests.factories import START
@@ -56,14 +56,11 @@ def insert_entries(connection: Connection, project_id: int, entries: list[Entry]
         entries=entries,
         occurrences=[],
     )
-    rows = insert_batch(
+    rows = insert_batches(
         connection,
         NameIds(NameCaps(), lambda: START),
         BatchIds(lambda: START, find_last_batch(connection)),
-        project_id,
-        TelemetryDefaults("shop", "production"),
-        batch,
-        entries,
+        [NewBatch(project_id, TelemetryDefaults("shop", "production"), batch, entries)],
     )
     rollups = OpenRollups()
     rollups.add(rows)

@@ -1,4 +1,4 @@
-"""The quick way of `POST /ingest/deploys` answers and stores like the long way, on real sockets."""
+"""The quick ways of deploys and traces answer and store like the long ones, on real sockets."""
 
 import socket
 from contextlib import closing
@@ -6,7 +6,12 @@ from contextlib import closing
 import pytest
 
 from miniapm.storage.connection import open_connection
+from miniapm.web.ingest.digesting import SMALL_BYTES
+from miniapm.web.ingest.quick import take_traces
 from tests.conftest import Server
+from tests.domain.otlp.reading import write
+from tests.otlp import Group, Span
+from tests.web.otlp_calls import TYPES
 
 PLAIN = b'{"git_sha":"%b","deployer":"ci"}'
 
@@ -150,3 +155,92 @@ def test_a_full_disk_is_said_in_json(server: Server) -> None:
     assert answer.json()["error"] == "busy"
     assert "disk is full" in answer.json()["message"]
     assert int(answer.headers["retry-after"]) > 0
+
+
+def export(key: str, encoding: str, body: bytes) -> bytes:
+    lines = [
+        b"POST /v1/traces HTTP/1.1",
+        b"Host: localhost",
+        b"Authorization: Bearer " + key.encode(),
+        b"Content-Type: " + TYPES[encoding].encode(),
+        b"Content-Length: %d" % len(body),
+    ]
+    return b"\r\n".join([*lines, b"", body])
+
+
+@pytest.mark.parametrize("encoding", ["protobuf", "json"])
+def test_both_ways_of_traces_give_the_same_answer(server: Server, encoding: str) -> None:
+    key = server.make_key("traces:write")
+    for number, pieces in enumerate((1, 2)):
+        trace_id = bytes([number + 1]) * 16
+        whole = export(key, encoding, write(encoding, [Group([Span(trace_id=trace_id)])]))
+        cut = len(whole) if pieces == 1 else -5
+        [head] = talk(server, *filter(None, (whole[:cut], whole[cut:])))
+        lines = [line for line in head.split(b"\r\n") if not line.startswith(b"date")]
+        assert lines[0] == b"HTTP/1.1 200 OK"
+        if pieces == 1:
+            quick = lines
+    assert lines == quick
+    columns = "duration_us, endpoint_id, release_id, failed, status_code"
+    rows = server.rows(f"select {columns} from entries order by id")
+    assert len(rows) == 2
+    assert tuple(rows[0]) == tuple(rows[1])
+    assert len(server.rows("select id from span_batches")) == 2
+
+
+def takes_quickly(server: Server, body: bytes, headers: dict[str, str]) -> bool:
+    """Whether the quick way takes a call, which it then stores."""
+    context = server.running.context
+    told = [(name.encode(), value.encode()) for name, value in headers.items()]
+
+    async def take() -> bool:
+        pending = take_traces(context, {"method": "POST", "headers": told}, body)
+        if pending is None:
+            return False
+        await pending.future
+        return pending.finish(pending.future).status == 200
+
+    return server.run(take())
+
+
+def test_what_is_out_of_the_ordinary_takes_the_long_way(server: Server) -> None:
+    good = {
+        "authorization": f"Bearer {server.make_key('traces:write')}",
+        "content-type": "application/x-protobuf",
+    }
+    body = write("protobuf", [Group([Span()])])
+    server.run(server.running.context.keyring.refresh())
+    assert not takes_quickly(server, body, {**good, "content-encoding": "gzip"})
+    assert not takes_quickly(server, body, {**good, "content-type": "text/plain"})
+    assert not takes_quickly(server, body, {**good, "authorization": "Bearer mapm_unknown"})
+    reader = f"Bearer {server.make_key('read')}"
+    server.run(server.running.context.keyring.refresh())
+    assert not takes_quickly(server, body, {**good, "authorization": reader})
+    assert not takes_quickly(server, b"\xff" + body, good)
+    assert not takes_quickly(server, b"", good)
+    assert not takes_quickly(server, body + bytes(SMALL_BYTES), good)
+    without_trace = write("protobuf", [Group([Span(), Span(trace_id=bytes(16))])])
+    assert not takes_quickly(server, without_trace, good)
+    with server.running.context.database.precedence.hold():
+        assert not takes_quickly(server, body, good)
+    assert server.rows("select id from span_batches") == []
+    assert takes_quickly(server, body, good)
+    assert len(server.rows("select id from span_batches")) == 1
+
+
+def test_traces_on_a_full_disk_are_told_to_wait(server: Server) -> None:
+    key = server.make_key("traces:write")
+
+    def fill(connection: object) -> None:
+        pages = connection.execute("pragma page_count").fetchone()[0]  # type: ignore[attr-defined]
+        connection.execute(f"pragma max_page_count = {pages}")  # type: ignore[attr-defined]
+
+    server.run(server.running.context.database.write(fill))
+    for number in range(200):
+        span = Span(trace_id=(number + 1).to_bytes(16), name=f"{number}" * 400)
+        [head] = talk(server, export(key, "protobuf", write("protobuf", [Group([span])])))
+        if not head.startswith(b"HTTP/1.1 200"):
+            break
+    assert head.startswith(b"HTTP/1.1 503")
+    assert b"\r\nretry-after: " in head
+    assert b"\r\ncontent-type: application/x-protobuf\r\n" in head

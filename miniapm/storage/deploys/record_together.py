@@ -13,7 +13,7 @@ from miniapm.domain.deploys.values import SAME_DEPLOY_WITHIN, Announcement, Lane
 from miniapm.storage.connection import Connection, scalar
 from miniapm.storage.deploys.record import Recorded
 from miniapm.storage.deploys.replays import Replay
-from miniapm.storage.deploys.rows import insert_rows
+from miniapm.storage.deploys.rows import insert_many
 
 RecordCall = tuple[Announcement, int, int, Replay | None]
 
@@ -40,7 +40,7 @@ def record_together(connection: Connection, calls: Sequence[RecordCall]) -> list
             if known is not None and announcement.git_sha not in known:
                 deploys.append(open_deploy(announcement, new_id))
                 done[index] = Recorded(new_id, is_new=True)
-    insert_rows(connection, deploys)
+    insert_many(connection, deploys)
     return done
 
 

@@ -1,7 +1,6 @@
 """One deploy to and from its rows; the only place that knows the columns."""
 
 from collections.abc import Iterable, Sequence
-from functools import cache
 from typing import Any
 
 import msgspec
@@ -10,6 +9,7 @@ from miniapm.domain.deploys.payload import MAX_COMMITS
 from miniapm.domain.deploys.values import Commit, Deploy, search_text
 from miniapm.storage.connection import Connection, Row, scalar
 from miniapm.storage.deploys.versions import count_up
+from miniapm.storage.many_rows import insert_rows
 
 COLUMNS = """id, project_id, service, env, git_sha, status, deployed_at, recorded_at, updated_at,
     version, external_id, title, description, deployer, url, repository, started_at, hidden_at,
@@ -64,34 +64,18 @@ def _values(deploy: Deploy) -> dict[str, Any]:
 
 
 _INSERTED = (*(name for name in Deploy.__struct_fields__ if name != "tags"), "search")
-_MOST_ROWS = 64
-
-
-@cache
-def _insert_sql(rows: int) -> str:
-    places = ", ".join("?" * len(_INSERTED))
-    return f"""/* deploys.insert */ insert into deploys ({", ".join(_INSERTED)})
-        values {", ".join([f"({places})"] * rows)}"""
+_INSERT = f"/* deploys.insert */ insert into deploys ({', '.join(_INSERTED)})"
 
 
 def insert_row(connection: Connection, deploy: Deploy) -> None:
-    insert_rows(connection, [deploy])
+    insert_many(connection, [deploy])
     if deploy.tags:
         _insert_tags(connection, deploy)
 
 
-def insert_rows(connection: Connection, deploys: Sequence[Deploy]) -> None:
-    """New deploys, without their tags: a statement for many rows costs a third of one for each."""
-    size = _MOST_ROWS
-    start = 0
-    while start < len(deploys):
-        while size > len(deploys) - start:
-            size //= 2
-        values: list[Any] = []
-        for deploy in deploys[start : start + size]:
-            values += _values(deploy).values()
-        connection.execute(_insert_sql(size), values)
-        start += size
+def insert_many(connection: Connection, deploys: Sequence[Deploy]) -> None:
+    """New deploys, without their tags."""
+    insert_rows(connection, _INSERT, [tuple(_values(deploy).values()) for deploy in deploys])
     count_up(connection, {(deploy.project_id, deploy.service) for deploy in deploys})
 
 

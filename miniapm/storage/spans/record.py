@@ -1,60 +1,62 @@
-"""Storing a batch: its body, the ends of its trace ids, a row for each entry."""
+"""Storing batches: their bodies, the ends of their trace ids, a row for each entry."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from miniapm.domain.rollups import EntryValues
 from miniapm.domain.spans.ids import BatchIds
 from miniapm.domain.spans.values import Entry, ReleaseName, SpanBatch, TelemetryDefaults
 from miniapm.storage.connection import Connection
+from miniapm.storage.many_rows import insert_rows
 from miniapm.storage.spans.names import NameIds
 
+_INSERT_BATCHES = """/* span_batches.insert */ insert into span_batches
+    (id, project_id, started_at, ended_at, span_count, format, digest, defaults, body)"""
+_INSERT_TRACES = """/* span_batch_traces.insert */ insert into span_batch_traces
+    (batch_id, project_id, tails)"""
+_INSERT_ENTRIES = """/* entries.insert */ insert into entries (id, project_id, endpoint_id,
+    release_id, started_at, duration_us, failed, status_code, trace_id, database_us,
+    database_count, http_us, http_count)"""
 
-def insert_batch(
-    connection: Connection,
-    ids: NameIds,
-    batch_ids: BatchIds,
-    project_id: int,
-    defaults: TelemetryDefaults,
-    batch: SpanBatch,
-    entries: Sequence[Entry],
+
+class NewBatch(NamedTuple):
+    """A batch to store with `entries`, its own made complete."""
+
+    project_id: int
+    defaults: TelemetryDefaults
+    batch: SpanBatch
+    entries: Sequence[Entry]
+
+
+def insert_batches(
+    connection: Connection, ids: NameIds, batch_ids: BatchIds, batches: Sequence[NewBatch]
 ) -> list[EntryValues]:
-    """Stores `batch` with `entries`, its own made complete; gives their rows, in the order of their
-    ids."""
-    batch_id = batch_ids.take(len(entries))
-    connection.execute(
-        """/* span_batches.insert */ insert into span_batches (id, project_id, started_at, ended_at,
-            span_count, format, digest, defaults, body)
-        values (:id, :project_id, :started_at, :ended_at, :span_count, :format, :digest, :defaults,
-            :body)""",
-        {
-            "id": batch_id,
-            "project_id": project_id,
-            "started_at": batch.started_at,
-            "ended_at": batch.ended_at,
-            "span_count": batch.span_count,
-            "format": batch.format,
-            "digest": batch.digest,
-            "defaults": f"{defaults.service}\n{defaults.env}",
-            "body": batch.body,
-        },
-    )
-    if batch.tails:
-        connection.execute(
-            """/* span_batch_traces.insert */ insert into span_batch_traces
-                (batch_id, project_id, tails)
-            values (:batch_id, :project_id, :tails)""",
-            {"batch_id": batch_id, "project_id": project_id, "tails": batch.tails},
+    """Stores `batches`; gives the rows of their entries, in the order of their ids."""
+    bodies: list[tuple[Any, ...]] = []
+    traces: list[tuple[Any, ...]] = []
+    entries: list[EntryValues] = []
+    for project_id, defaults, batch, completed in batches:
+        batch_id = batch_ids.take(len(completed))
+        bodies.append(
+            (
+                batch_id,
+                project_id,
+                batch.started_at,
+                batch.ended_at,
+                batch.span_count,
+                batch.format,
+                batch.digest,
+                f"{defaults.service}\n{defaults.env}",
+                batch.body,
+            )
         )
-    rows = list(_to_rows(connection, ids, batch_id, project_id, entries))
-    connection.executemany(
-        """/* entries.insert */ insert into entries (id, project_id, endpoint_id, release_id,
-            started_at, duration_us, failed, status_code, trace_id, database_us, database_count,
-            http_us, http_count)
-        values (:id, :project_id, :endpoint_id, :release_id, :started_at, :duration_us, :failed,
-            :status_code, :trace_id, :database_us, :database_count, :http_us, :http_count)""",
-        rows,
-    )
-    return rows
+        if batch.tails:
+            traces.append((batch_id, project_id, batch.tails))
+        entries += _to_rows(connection, ids, batch_id, project_id, completed)
+    insert_rows(connection, _INSERT_BATCHES, bodies)
+    insert_rows(connection, _INSERT_TRACES, traces)
+    insert_rows(connection, _INSERT_ENTRIES, entries)
+    return entries
 
 
 def _to_rows(

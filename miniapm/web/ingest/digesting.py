@@ -16,7 +16,7 @@ from miniapm.web.ingest.calls import Call
 from miniapm.web.limits import inflate_gzip, is_compressed, tell_inflated_size
 
 # what is smaller is decoded at once: handing it to another thread costs more
-_SMALL_BYTES = 24 * 1024
+SMALL_BYTES = 24 * 1024
 _KEPT_FOR_A_REFUSAL = 2048
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ async def take_body(call: Call, key: Key, read: Read[T]) -> Undigested[T]:
 async def digest(call: Call, undigested: Undigested[T], *more: Any) -> T:
     """What `undigested` decodes to, beside the loop unless it is small; `more` goes to `read`."""
     precedence = call.context.database.precedence
-    if undigested.size <= _SMALL_BYTES and not precedence.is_held:
+    if undigested.size <= SMALL_BYTES and not precedence.is_held:
         return undigested.work(*more)
     # a large body takes a second: the usual ones do not wait for it
     is_large = undigested.size > LARGE_BYTES

@@ -4,18 +4,25 @@ from miniapm.domain.keys import TRACES_WRITE
 from miniapm.domain.otlp.answers import Encoding
 from miniapm.domain.otlp.json_traces import read_json_traces
 from miniapm.domain.otlp.traces import read_traces
+from miniapm.domain.spans.values import Telemetry
 from miniapm.exceptions import Invalid
 from miniapm.web.ingest.calls import Answer, Call
-from miniapm.web.ingest.digesting import digest, take_body, telemetry_defaults
+from miniapm.web.ingest.digesting import Read, digest, take_body, telemetry_defaults
 from miniapm.web.ingest.otlp import answer_export, find_encoding
+
+REJECTED_NAME = "rejectedSpans"
+
+
+def find_reader(encoding: Encoding) -> Read[Telemetry]:
+    """What decodes a body in this encoding."""
+    return read_json_traces if encoding is Encoding.JSON else read_traces
 
 
 async def post_traces(call: Call) -> Answer:
     """200 with an ExportTraceServiceResponse in the request's encoding."""
     key = await call.authorise(TRACES_WRITE)
     encoding = find_encoding(call.headers)
-    read = read_json_traces if encoding is Encoding.JSON else read_traces
-    undigested = await take_body(call, key, read)
+    undigested = await take_body(call, key, find_reader(encoding))
     database = call.context.database
     compress = database.telemetry.find_compress(key.project_id)
     telemetry = await digest(call, undigested, compress)
@@ -29,4 +36,4 @@ async def post_traces(call: Call) -> Answer:
         )
     if telemetry.rejected:
         call.refused_part = Invalid(f"Of this batch, {telemetry.reason}.")
-    return answer_export(encoding, "rejectedSpans", telemetry.rejected, telemetry.reason)
+    return answer_export(encoding, REJECTED_NAME, telemetry.rejected, telemetry.reason)

@@ -10,7 +10,7 @@ import pytest
 from miniapm.clock import HOUR, MINUTE
 from miniapm.domain.keys import READ
 from miniapm.domain.receivers.grafana import MOST, MOST_TAGS
-from miniapm.storage.deploys.rows import insert_rows
+from miniapm.storage.deploys.rows import insert_many
 from tests import factories
 from tests.conftest import Server
 from tests.factories import START
@@ -243,7 +243,7 @@ def test_a_rare_tag_is_found_behind_many_others(server: Server) -> None:
         )
         for n in range(MOST + 1)
     ]
-    server.run(context.database.write(insert_rows, newer))
+    server.run(context.database.write(insert_many, newer))
     for tag in ("rare", "version:0.0.1", "sha:" + f"{1:040x}"):
         [found] = find(server, tags=["deploy", tag])
         assert tag in found["tags"]
