@@ -14,9 +14,10 @@ from miniapm.cli.progress import Progress
 from miniapm.client.asking import Asker
 from miniapm.client.ci_variables import read_variables
 from miniapm.client.deadline import Deadline
-from miniapm.client.finding import Wanted, find_previous
+from miniapm.client.deploys import find_previous
+from miniapm.client.finding import Wanted
 from miniapm.client.impacts import exit_code
-from miniapm.client.remote import Server
+from miniapm.client.server import Server
 from miniapm.clock import SECOND
 from miniapm.domain.durations import parse_duration
 from miniapm.exceptions import NotFound, Unavailable

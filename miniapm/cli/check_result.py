@@ -3,7 +3,7 @@
 import json
 
 from miniapm.cli.check_waiting import Checked
-from miniapm.client.finding import Deploy
+from miniapm.client.deploys import Deploy
 from miniapm.client.impacts import Outcome, exit_code
 from miniapm.printable import escape_controls
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from miniapm.cli.progress import Progress
 from miniapm.client.asking import Asker
 from miniapm.client.deadline import Deadline
-from miniapm.client.finding import DEPLOYS, Deploy, Wanted, find_deploy
+from miniapm.client.deploys import DEPLOYS, Deploy
+from miniapm.client.finding import Wanted, find_deploy
 from miniapm.client.impacts import Impact, NoVerdict, Outcome, decide, parse_impact
 from miniapm.exceptions import NotFound, Unavailable
 

@@ -3,19 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from miniapm.client.commits import MOST_COMMITS, Commit, cut_message
 from miniapm.client.deadline import Deadline
 from miniapm.client.finding import USUAL_ENV, read_key_place
-from miniapm.client.git import (
-    MOST_COMMITS,
-    Commit,
-    Git,
-    GitFailed,
-    NoRepository,
-    cut_message,
-    is_sha,
-    same_revision,
-)
-from miniapm.client.remote import Found, Server, explain, get_json
+from miniapm.client.git import Git, GitFailed, NoRepository, is_sha, same_revision
+from miniapm.client.remote import Found, explain, get_json
+from miniapm.client.server import Server
 
 _MUCH_TEXT = 500_000  # bytes of messages and authors; the server takes bodies of 1 MiB
 

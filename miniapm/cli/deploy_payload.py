@@ -15,7 +15,7 @@ from miniapm.client.git import (
     public_address,
     same_revision,
 )
-from miniapm.client.remote import Server
+from miniapm.client.server import Server
 from miniapm.exceptions import Invalid
 
 

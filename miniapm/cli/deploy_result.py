@@ -10,7 +10,8 @@ from miniapm import clock
 from miniapm.cli.deploy_payload import Given, Payload, find_payload
 from miniapm.client.deadline import Deadline
 from miniapm.client.recording import warn
-from miniapm.client.remote import Refused, Sent, Server, Unreachable, explain, send_deploy
+from miniapm.client.remote import Refused, Sent, Unreachable, explain, send_deploy
+from miniapm.client.server import Server
 from miniapm.exceptions import Invalid
 
 

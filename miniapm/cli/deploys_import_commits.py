@@ -1,14 +1,14 @@
 """`miniapm deploys import --format commits`: commits for deploys that came without."""
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 from miniapm.cli.deploys_import_write import open_write
 from miniapm.cli.output import print_json
 from miniapm.cli.progress import Bar
 from miniapm.domain.deploys.commit_lines import CommitLine, place_commits, read_commit_line
 from miniapm.domain.deploys.importing import parse_lines, read_lines
+from miniapm.domain.parts import cut_in_parts
 from miniapm.exceptions import Invalid
 from miniapm.printable import escape_controls
 from miniapm.storage.deploys.commit_history import (
@@ -18,8 +18,6 @@ from miniapm.storage.deploys.commit_history import (
 )
 
 _AT_ONCE = 500
-
-T = TypeVar("T")
 
 
 def import_commits(
@@ -33,14 +31,14 @@ def import_commits(
     with open_write(path, project_id, now, dry_run=dry_run) as write:
         bar = Bar("commits", lambda: done / max(len(placed), 1))
         done = 0
-        for part in _cut(placed):
+        for part in cut_in_parts(placed, _AT_ONCE):
             new += write(store_commits, project_id, part, now)
             done += len(part)
             bar.show(done)
         ids = write(find_without_commits, project_id) if placed else []
         given = Bar("deploys", lambda: done / max(len(ids), 1))
         done = 0
-        for some in _cut(ids):
+        for some in cut_in_parts(ids, _AT_ONCE):
             deploys += write(give_commits, project_id, some, now)
             done += len(some)
             given.show(done)
@@ -82,7 +80,3 @@ def _read(source: BinaryIO, refused: dict[int, Invalid]) -> list[CommitLine]:
         except Invalid as error:
             refused[number] = error
     return commits
-
-
-def _cut(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    return (items[start : start + _AT_ONCE] for start in range(0, len(items), _AT_ONCE))

@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from miniapm.client.commits import MOST_COMMITS
 from miniapm.client.deadline import Deadline
-from miniapm.client.git import MOST_COMMITS, Git, GitFailed
+from miniapm.client.git import Git, GitFailed
 from miniapm.domain.deploys.git_tags import TAG_FORMAT, parse_tags
 from miniapm.domain.deploys.importing import GivenLine
 from miniapm.domain.instants import parse_instant

@@ -14,6 +14,7 @@ from miniapm.domain.deploys.importing import GivenLine, read_deploy
 from miniapm.domain.deploys.reading import Defaults
 from miniapm.domain.deploys.values import Announcement, Source
 from miniapm.domain.ids import IdMaker
+from miniapm.domain.parts import cut_in_parts
 from miniapm.exceptions import Busy, Invalid
 from miniapm.storage.deploys.record import Recorded
 from miniapm.storage.deploys.transfer import Copies, record_lines
@@ -61,8 +62,7 @@ def _store_in_order(read: Sequence[Read | NotRead], store: Store) -> list[Record
     places: list[Recorded | None] = [None] * len(read)
     good = [(i, one) for i, one in enumerate(read) if not isinstance(one, NotRead)]
     good.sort(key=lambda pair: _happened_at(pair[1]))
-    for start in range(0, len(good), _A_TRANSACTION):
-        part = good[start : start + _A_TRANSACTION]
+    for part in cut_in_parts(good, _A_TRANSACTION):
         stored = store([one for _, one in part])
         for (index, _), place in zip(part, stored, strict=True):
             places[index] = place

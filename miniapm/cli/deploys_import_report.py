@@ -6,6 +6,7 @@ import msgspec
 
 from miniapm.cli.progress import Bar
 from miniapm.clock import to_rfc3339
+from miniapm.domain.counts import tell_count
 from miniapm.domain.deploys.exported import ExportedDeploy
 from miniapm.domain.deploys.given_lines import LeftOut
 from miniapm.domain.deploys.revisions_log import TIME_UNKNOWN
@@ -110,7 +111,7 @@ class ImportReport:
             print(f"\n], {msgspec.json.encode(totals).decode()[1:]}")
             return
         tried = "Tried only, nothing is stored. " if self._dry_run else ""
-        lines = "1 line" if self.total == 1 else f"{self.total:,} lines"
+        lines = tell_count(self.total, "line")
         left_out = f", {self.left_out:,} left out" if self.left_out else ""
         updated = f"{self.updated:,} updated, " if self.updated else ""
         print(

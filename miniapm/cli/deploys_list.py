@@ -17,10 +17,9 @@ from miniapm.cli.options import (
     load_settings,
 )
 from miniapm.cli.output import print_rows, tell
-from miniapm.clock import HOUR
 from miniapm.domain.deploys.shown import ShownDeploy, to_json_fields
 from miniapm.domain.deploys.values import STATUSES
-from miniapm.domain.impact.unjudged import is_awaited
+from miniapm.domain.impact.unjudged import find_judged_since, is_awaited
 from miniapm.domain.impact.words import VERDICT_WORDS
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.find import DeployFilter
@@ -95,7 +94,7 @@ def list_deploys(
         page = find_shown(connection, chosen.id, wanted, limit)
         rows = [to_json_fields(shown, chosen.slug, address) for shown in page.deploys]
         if not as_json:
-            judged_since = now - settings.lifetimes.minutes + HOUR
+            judged_since = find_judged_since(settings.lifetimes, now)
             for row, shown in zip(rows, page.deploys, strict=True):
                 row["verdict"] = _tell_verdict(shown, judged_since)
         return rows, page.after is not None

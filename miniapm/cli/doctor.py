@@ -18,22 +18,25 @@ from miniapm.cli.options import (
     load_settings,
 )
 from miniapm.cli.output import print_json
-from miniapm.clock import HOUR
 from miniapm.config import Config
+from miniapm.domain.doctor import Finding
+from miniapm.domain.impact.unjudged import find_judged_since
 from miniapm.printable import escape_controls
 from miniapm.storage.connection import Connection
-from miniapm.storage.doctor import Finding, examine_project
-from miniapm.storage.doctor_deploy import Terms, examine_named
-from miniapm.storage.doctor_deploys import examine_deploys
-from miniapm.storage.doctor_file import examine_file
-from miniapm.storage.doctor_refusals import examine_refusals, examine_unknown_keys
-from miniapm.storage.doctor_releases import examine_releases
-from miniapm.storage.doctor_telemetry import examine_jobs, examine_telemetry
+from miniapm.storage.doctor.deploy import Terms
+from miniapm.storage.doctor.deploys import examine_deploys
+from miniapm.storage.doctor.file import examine_file
+from miniapm.storage.doctor.jobs import examine_jobs
+from miniapm.storage.doctor.named import examine_named
+from miniapm.storage.doctor.projects import examine_project
+from miniapm.storage.doctor.refusals import examine_refusals, examine_unknown_keys
+from miniapm.storage.doctor.releases import examine_releases
+from miniapm.storage.doctor.telemetry import examine_telemetry
+from miniapm.storage.doctor.webhooks import examine_webhooks
 from miniapm.storage.once import read_once
 from miniapm.storage.projects import Project, find_projects, get_known_project
 from miniapm.storage.server_lock import find_server_address, is_served
 from miniapm.storage.spans.names import NameCaps
-from miniapm.storage.webhooks.doctor import examine_webhooks
 
 _SECONDS = 2.0
 
@@ -115,7 +118,7 @@ def _examine_deploy(
     """Of all projects where none is given."""
     if not name:
         raise bad_flag("--deploy", "needs the id, sha or version of a deploy")
-    judged_since = now - settings.lifetimes.minutes + HOUR
+    judged_since = find_judged_since(settings.lifetimes, now)
     terms = Terms(settings.delivery_rules, settings.deploy_timeout, judged_since)
     chosen = [get_known_project(connection, slug)] if slug else find_projects(connection)
     return examine_named(connection, chosen, name, terms, now)

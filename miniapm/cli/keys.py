@@ -11,7 +11,9 @@ from miniapm.cli.audit import make_act
 from miniapm.cli.options import (
     ConfigOption,
     DatabaseOption,
+    ItsProjectOption,
     JsonOption,
+    OnlyProjectOption,
     find_address,
     find_database,
     load_settings,
@@ -33,10 +35,7 @@ def create(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="What it is for, such as github-actions.")
     ],
-    project: Annotated[
-        str | None,
-        typer.Option(metavar="SLUG", help="Its project.  [default: the only one, or default]"),
-    ] = None,
+    project: ItsProjectOption = None,
     scope: Annotated[
         list[str] | None,
         typer.Option(
@@ -87,7 +86,7 @@ def create(
 
 @keys.command("list")
 def list_keys(
-    project: Annotated[str | None, typer.Option(metavar="SLUG", help="Of this one only.")] = None,
+    project: OnlyProjectOption = None,
     as_json: JsonOption = False,
     db: DatabaseOption = None,
     config: ConfigOption = None,

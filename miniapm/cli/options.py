@@ -50,6 +50,11 @@ ProjectOption = Annotated[
     str | None,
     typer.Option(metavar="SLUG", help="Of this one.", show_default="the only one, or default"),
 ]
+ItsProjectOption = Annotated[
+    str | None,
+    typer.Option(metavar="SLUG", help="Its project.  [default: the only one, or default]"),
+]
+OnlyProjectOption = Annotated[str | None, typer.Option(metavar="SLUG", help="Of this one only.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 

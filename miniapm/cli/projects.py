@@ -15,6 +15,7 @@ from miniapm.cli.options import (
 )
 from miniapm.cli.output import print_rows, tell
 from miniapm.cli.prompts import confirm
+from miniapm.domain.counts import tell_count
 from miniapm.storage.connection import Connection
 from miniapm.storage.once import read_once, write_once
 from miniapm.storage.projects import (
@@ -102,7 +103,7 @@ def delete(
     path = find_database(db, config)
     project = read_once(path, get_known_project, slug)
     deploys = read_once(path, count_deploys, project.id)
-    count = "1 deploy" if deploys == 1 else f"{deploys:,} deploys"
+    count = tell_count(deploys, "deploy")
     confirm(f"Delete the project {slug} ({project.name}) with {count} and all its keys?", yes=yes)
     write_once(path, delete_project, make_act(), slug)
     sweep_once(path, Sweep([ProjectTelemetry(project.id)]))

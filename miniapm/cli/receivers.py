@@ -11,7 +11,9 @@ from miniapm.cli.audit import make_act
 from miniapm.cli.options import (
     ConfigOption,
     DatabaseOption,
+    ItsProjectOption,
     JsonOption,
+    OnlyProjectOption,
     find_address,
     find_database,
     load_settings,
@@ -41,10 +43,7 @@ ReceiverId = Annotated[
 @receivers.command()
 def create(
     kind: Annotated[str, typer.Argument(metavar="KIND", help=f"{', '.join(KINDS)}.")],
-    project: Annotated[
-        str | None,
-        typer.Option(metavar="SLUG", help="Its project.  [default: the only one, or default]"),
-    ] = None,
+    project: ItsProjectOption = None,
     env: Annotated[
         str | None,
         typer.Option(help="The environment of deploys that name none.  [default: production]"),
@@ -116,7 +115,7 @@ def _print_issued(issued: IssuedReceiver, address: str, terms: ReceiverTerms) ->
 
 @receivers.command("list")
 def list_receivers(
-    project: Annotated[str | None, typer.Option(metavar="SLUG", help="Of this one only.")] = None,
+    project: OnlyProjectOption = None,
     as_json: JsonOption = False,
     db: DatabaseOption = None,
     config: ConfigOption = None,

@@ -11,13 +11,14 @@ from miniapm.cli.audit import make_act
 from miniapm.cli.options import (
     ConfigOption,
     DatabaseOption,
-    JsonOption,
+    ItsProjectOption,
     find_address,
     find_database,
     load_settings,
     make_group,
 )
-from miniapm.cli.output import print_rows, tell
+from miniapm.cli.output import tell
+from miniapm.cli.webhooks_list import list_webhooks
 from miniapm.clock import to_rfc3339
 from miniapm.domain.scrubbing import make_scrubber
 from miniapm.domain.webhooks.attempts import Answered
@@ -25,17 +26,15 @@ from miniapm.domain.webhooks.values import EVENTS, FORMATS, Delivery, Webhook
 from miniapm.exceptions import Conflict, Unavailable
 from miniapm.posting import make_post
 from miniapm.storage.connection import Connection
-from miniapm.storage.once import read_once, write_once
+from miniapm.storage.once import write_once
 from miniapm.storage.projects import choose_project
-from miniapm.storage.webhooks.deliveries import find_log, note_try
-from miniapm.storage.webhooks.doctor import find_last_tried
+from miniapm.storage.webhooks.deliveries import note_try
+from miniapm.storage.webhooks.happenings import Place
 from miniapm.storage.webhooks.job import try_delivery
-from miniapm.storage.webhooks.news import Place
 from miniapm.storage.webhooks.queue import Queueing, insert_test
 from miniapm.storage.webhooks.webhooks import (
     create_webhook,
     delete_webhook,
-    find_webhooks,
     get_webhook,
     rotate_secret,
 )
@@ -51,10 +50,7 @@ def create(
     url: Annotated[
         str, typer.Argument(metavar="URL", help="Where to post, such as a chat's incoming webhook.")
     ],
-    project: Annotated[
-        str | None,
-        typer.Option(metavar="SLUG", help="Its project.  [default: the only one, or default]"),
-    ] = None,
+    project: ItsProjectOption = None,
     event: Annotated[
         list[str] | None,
         typer.Option(
@@ -99,34 +95,7 @@ def create(
     tell(f"Try it: miniapm webhooks test {webhook.id}")
 
 
-@webhooks.command("list")
-def list_webhooks(
-    project: Annotated[str | None, typer.Option(metavar="SLUG", help="Of this one only.")] = None,
-    as_json: JsonOption = False,
-    db: DatabaseOption = None,
-    config: ConfigOption = None,
-) -> None:
-    """List the webhooks, what they are told, and how the last message went.
-
-    The long parts of an address are left out: with some chats, they are its secret.
-
-    Example: miniapm webhooks list --project web-shop
-    """
-    rows = read_once(find_database(db, config), _find_rows, project)
-    print_rows(
-        rows,
-        {
-            "id": "ID",
-            "project": "PROJECT",
-            "url": "URL",
-            "format": "FORMAT",
-            "events": "EVENTS",
-            "state": "STATE",
-            "last_tried_at": "LAST TRIED",
-        },
-        as_json=as_json,
-        empty="There is no webhook yet; `miniapm webhooks create URL` makes one.",
-    )
+webhooks.command("list")(list_webhooks)
 
 
 @webhooks.command("test")
@@ -215,31 +184,3 @@ def _write_test(
         )
     place = Place(webhook.project_id, webhook.project_slug, address)
     return webhook, insert_test(connection, by, place, webhook)
-
-
-def _find_rows(connection: Connection, project: str | None) -> list[dict[str, object]]:
-    chosen = choose_project(connection, project).id if project else None
-    return [_to_row(connection, webhook) for webhook in find_webhooks(connection, chosen)]
-
-
-def _to_row(connection: Connection, webhook: Webhook) -> dict[str, object]:
-    last = find_last_tried(find_log(connection, webhook, 200))
-    return {
-        "id": webhook.id,
-        "project": webhook.project_slug,
-        "url": webhook.target.shown,
-        "format": webhook.format,
-        "events": list(webhook.events),
-        "state": _state(webhook, last),
-        "problem": last.problem if last else "",
-        "created_at": webhook.created_at,
-        "last_tried_at": last.tried_at if last else None,
-    }
-
-
-def _state(webhook: Webhook, last: Delivery | None) -> str:
-    if webhook.disabled_at is not None:
-        return "off"
-    if last is None:
-        return "not tried"
-    return "delivers" if last.state == "delivered" else "fails"

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from itertools import chain, repeat
 
 from miniapm.client.deadline import Deadline
-from miniapm.client.remote import Found, Refused, Server, Unreachable, explain, get_json
+from miniapm.client.remote import Found, Refused, Unreachable, explain, get_json
+from miniapm.client.server import Server
 from miniapm.exceptions import Invalid, NotFound, Unavailable
 
 FIRST_SECONDS = 30.0

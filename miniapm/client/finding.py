@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from miniapm.client.asking import Asker
+from miniapm.client.deploys import Deploy, get_deploy, get_page, list_deploys, read_text
 from miniapm.client.git import is_sha, same_revision
-from miniapm.exceptions import Invalid, NotFound, Unavailable
+from miniapm.exceptions import Invalid, NotFound
 
-DEPLOYS = "/api/v1/deploys"
 _SHORTEST_SHA = 7
-_PAGE = 50
 _MOST_PAGES = 10
 USUAL_ENV = "production"
 _MOST_NAMED = 5
@@ -38,40 +36,6 @@ class Wanted:
         return f"{what}{of}{f' in {self.env}' if self.env else ''}"
 
 
-@dataclass(frozen=True, slots=True)
-class Deploy:
-    """A deploy as the server lists it."""
-
-    id: str
-    external_id: str | None
-    git_sha: str
-    version: str | None
-    env: str
-    service: str
-    status: str
-    previous_id: str | None
-    page: str | None
-    project: str
-    is_hidden: bool
-
-    @property
-    def is_live(self) -> bool:
-        return self.status == "succeeded" and not self.is_hidden
-
-    @property
-    def may_go_live(self) -> bool:
-        return self.status == "started" and not self.is_hidden
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
-        return self.version or self.git_sha[:12]
-
-    @property
-    def place(self) -> tuple[str, str]:
-        return self.env, self.service
-
-
 def find_deploy(asker: Asker, wanted: Wanted) -> Deploy | None:
     """The newest deploy that fits: live, or still running or hidden where it was named. None while
     a named commit is not there yet. NotFound where waiting cannot help, Invalid where several
@@ -82,18 +46,10 @@ def find_deploy(asker: Asker, wanted: Wanted) -> Deploy | None:
     wanted = _fill_from_key(asker, wanted)
     if wanted.sha:
         return _find_by_sha(asker, wanted.sha, wanted)
-    found = _list(asker, {**wanted.place, "status": "succeeded"})
+    found = list_deploys(asker, {**wanted.place, "status": "succeeded"})
     if not found:
         raise NotFound(f"There is no live {wanted} yet.")
     return _newest(found)
-
-
-def find_previous(asker: Asker, deploy: Deploy) -> Deploy | None:
-    """The deploy that was live before, where the server tells."""
-    if deploy.previous_id is None:
-        return None
-    found = asker.find(f"{DEPLOYS}/{deploy.previous_id}")
-    return None if found is None else _parse(found)
 
 
 def _fill_from_key(asker: Asker, wanted: Wanted) -> Wanted:
@@ -117,18 +73,18 @@ def read_key_place(key: object) -> dict[str, str]:
     none of is left out."""
     if not isinstance(key, dict):
         return {}
-    return {name: text for name in ("env", "service") if (text := _text(key.get(name)))}
+    return {name: text for name in ("env", "service") if (text := read_text(key.get(name)))}
 
 
 def _find_by_id(asker: Asker, deploy_id: str, wanted: Wanted) -> Deploy:
     if deploy_id.isascii() and deploy_id.isdigit():
         try:
-            return _parse(asker.get(f"{DEPLOYS}/{deploy_id}"))
+            return get_deploy(asker, deploy_id)
         except NotFound:
             pass  # a run's number, perhaps: the sender's own id
     query, pages = wanted.place, 0
     while pages < _MOST_PAGES:
-        found, cursor = _get_page(asker, query)
+        found, cursor = get_page(asker, query)
         for deploy in found:
             if deploy.external_id == deploy_id:
                 return deploy
@@ -152,7 +108,7 @@ def _find_by_sha(asker: Asker, sha: str, wanted: Wanted) -> Deploy | None:
 
 
 def _list_of(asker: Asker, sha: str, query: Mapping[str, str]) -> list[Deploy]:
-    return [one for one in _list(asker, query) if same_revision(one.git_sha, sha)]
+    return [one for one in list_deploys(asker, query) if same_revision(one.git_sha, sha)]
 
 
 def _newest(found: list[Deploy]) -> Deploy:
@@ -179,38 +135,3 @@ def _explain_places(found: list[Deploy]) -> str:
     flags += ["--service"] if len({deploy.service for deploy in found}) > 1 else []
     shown = ", ".join(pairs[:_MOST_NAMED])
     return f"Several deploys could be meant ({shown}{more}): give {' and '.join(flags)}."
-
-
-def _list(asker: Asker, query: Mapping[str, str]) -> list[Deploy]:
-    return _get_page(asker, query)[0]
-
-
-def _get_page(asker: Asker, query: Mapping[str, str]) -> tuple[list[Deploy], str | None]:
-    answer = asker.get(DEPLOYS, {**query, "limit": str(_PAGE)})
-    items = answer.get("items") if isinstance(answer, dict) else None
-    if not isinstance(answer, dict) or not isinstance(items, list):
-        raise Unavailable("The server's answer is no list of deploys.")
-    return [_parse(item) for item in items], _text(answer.get("next_cursor"))
-
-
-def _parse(value: Any) -> Deploy:
-    try:
-        return Deploy(
-            id=str(int(value["id"])),
-            external_id=_text(value.get("external_id")),
-            git_sha=str(value["git_sha"]),
-            version=_text(value.get("version")),
-            env=str(value["env"]),
-            service=str(value["service"]),
-            status=str(value["status"]),
-            previous_id=_text(value.get("previous_id")),
-            page=_text(value.get("page")),
-            project=str(value.get("project")),
-            is_hidden=value.get("hidden_at") is not None,
-        )
-    except (TypeError, KeyError, ValueError, AttributeError):
-        raise Unavailable("The server's answer is no deploy.") from None
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None

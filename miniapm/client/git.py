@@ -5,18 +5,14 @@ import re
 import signal
 import subprocess
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from miniapm.client.commits import COMMIT_FORM, Commit, parse_commit
 from miniapm.client.deadline import Deadline
 
-MOST_COMMITS = 1000
-_MOST_REVERTS = 10
-_LONGEST_MESSAGE = 600
 _SHA = re.compile(r"[0-9a-fA-F]{7,64}")
 _REVISION = re.compile(r"\w[\w./+~^-]*")  # nothing that git could take for an option
-_DATED = re.compile(r"[2-8]\d{3}-")  # from the year 2000 on
-_REVERTS = re.compile(r"This reverts commit [0-9a-fA-F]{7,64}")
 
 # Settings of the user that would change what is printed (signatures, colours, encodings).
 _GIT = ("git", "--no-pager", "-c", "log.showSignature=false", "-c", "i18n.logOutputEncoding=UTF-8")
@@ -32,29 +28,6 @@ class NoRepository(GitFailed):
 
 class NotKnown(GitFailed):
     """git looked and found no such thing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """One commit. `timestamp` is the committer's: when it became part of this history.
-
-    `approximate` marks one that stands alone because nobody knows what came with it.
-    """
-
-    sha: str
-    timestamp: str
-    author: str
-    message: str
-    approximate: bool = False
-
-    @property
-    def is_dated(self) -> bool:
-        """Whether its time can be true; git writes 1970 where it has none."""
-        return _DATED.match(self.timestamp) is not None
-
-    def to_fields(self) -> dict[str, object]:
-        """As `POST /ingest/deploys` takes it."""
-        return {name: value for name, value in asdict(self).items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +95,9 @@ class Git:
 
     def commits(self, revisions: str, most: int) -> list[Commit]:
         """The newest `most` commits of `sha` or `since..sha`, newest first."""
-        form = "--format=%H%n%cI%n%aN%n%B"
+        form = f"--format={COMMIT_FORM}"
         text = self._run("log", "-z", f"--max-count={most}", form, revisions, "--")
-        return [_parse_commit(record) for record in text.split("\0") if record.strip()]
+        return [parse_commit(record) for record in text.split("\0") if record.strip()]
 
     def _resolve(self, revision: str) -> str:
         return self._run("rev-parse", "--verify", f"{revision}^{{commit}}")
@@ -210,20 +183,3 @@ def _failure(command: str, stderr: str) -> GitFailed:
         return NoRepository("this directory is not in a git repository")
     lines = stderr.strip().splitlines()
     return NotKnown(lines[-1].removeprefix("fatal: ") if lines else f"git {command} failed")
-
-
-def _parse_commit(record: str) -> Commit:
-    sha, timestamp, author, message = record.split("\n", 3)
-    told = cut_message(_text(message), _LONGEST_MESSAGE)
-    return Commit(sha.strip(), timestamp, _text(author)[:200], told)
-
-
-def cut_message(message: str, most: int) -> str:
-    """At most `most` characters of `message`, and what it says of commits that it reverts."""
-    cut = message[:most]
-    reverts = [words for words in _REVERTS.findall(message) if words not in cut]
-    return "\n\n".join([cut, *reverts[:_MOST_REVERTS]])
-
-
-def _text(raw: str) -> str:
-    return "".join(c if c.isprintable() or c == "\n" else " " for c in raw).strip()

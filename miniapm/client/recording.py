@@ -112,7 +112,8 @@ def _record(
     timeout: float,
 ) -> None:
     # Only who sends pays for http, ssl and urllib: they are most of what importing would cost.
-    from miniapm.client.remote import Sent, Server, explain, send_deploy
+    from miniapm.client.remote import Sent, explain, send_deploy
+    from miniapm.client.server import Server
 
     deadline = deadline_within(float(timeout))
     if not isinstance(given["git_sha"], str) or not given["git_sha"].strip():

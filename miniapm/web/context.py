@@ -4,9 +4,10 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Protocol
 
-from miniapm.clock import HOUR, Clock
+from miniapm.clock import Clock
 from miniapm.config import Config
 from miniapm.domain.ids import IdMaker
+from miniapm.domain.impact.unjudged import find_judged_since
 from miniapm.domain.scrubbing import Scrubber
 from miniapm.storage.budget import ByteBudget
 from miniapm.storage.database import Database
@@ -47,4 +48,4 @@ class Context:
     @property
     def judged_since(self) -> int:
         """Deploys of before (µs) are not judged any more: the minutes around them are gone."""
-        return self.clock() - self.config.lifetimes.minutes + HOUR
+        return find_judged_since(self.config.lifetimes, self.clock())

@@ -48,7 +48,6 @@ class Distribution:
     bars: tuple[Bar, ...]
     percentiles: tuple[Mark, ...]
     ticks: tuple[Mark, ...]
-    plot_height: int = PLOT_HEIGHT
 
 
 def make_distribution(buckets: Mapping[int, int]) -> Distribution | None:

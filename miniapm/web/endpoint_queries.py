@@ -28,9 +28,13 @@ COLUMNS = (
     Column("p95", "p95", "95 of 100 calls took at most so long"),
     Column("p99", "p99", "99 of 100 calls took at most so long"),
     Column("errors", "Errors", "The share of its calls that failed"),
-    Column("change", "p95 since deploy", "The p95 since the last live deploy, against as long "
-           "before it; below it the calls before and since"),
-)  # fmt: skip
+    Column(
+        "change",
+        "p95 since deploy",
+        "The p95 since the last live deploy, against as long before it; below it the calls before "
+        "and since",
+    ),
+)
 
 
 class EndpointsQuery(NamedTuple):

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from miniapm.clock import SECOND
 from miniapm.exceptions import MiniapmError
 from miniapm.storage.connection import Connection, scalar
-from miniapm.storage.doctor_file import is_disk_full
+from miniapm.storage.doctor.file import is_disk_full
 from miniapm.storage.retention.lag import explain_lag, find_lag
 from miniapm.web.auth import Caller
 from miniapm.web.json_answers import answer_json

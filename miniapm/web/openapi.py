@@ -82,7 +82,7 @@ def _describe(
     handler: Callable[..., Any], path: str, access: Access, error_type: str
 ) -> JsonObject:
     operation = OPERATIONS[handler]
-    summary, _, description = inspect.getdoc(handler).partition("\n")  # type: ignore[union-attr]
+    summary, _, description = (inspect.getdoc(handler) or "").partition("\n")
     described: JsonObject = {
         "operationId": handler.__name__,
         "summary": summary,

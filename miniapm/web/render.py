@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from miniapm.clock import to_rfc3339
+from miniapm.domain.counts import tell_count
 from miniapm.domain.delivery.rules import DeliveryRules
 from miniapm.web import times
 from miniapm.web.assets import asset_url
@@ -51,6 +52,7 @@ def make_environment() -> Environment:
     environment.filters["instant"] = _instant
     environment.filters["clock"] = _clock
     environment.filters["moment"] = _moment
+    environment.filters["counted"] = tell_count
     environment.filters["duration"] = times.tell_duration
     environment.filters["env"] = _env
     environment.filters["weblink"] = weblink

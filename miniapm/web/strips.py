@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from miniapm.clock import MINUTE
 from miniapm.domain.impact.minutes import Strip
+from miniapm.domain.parts import cut_in_parts
 
 _STEP_US = 2 * MINUTE
 _TOGETHER = 3
@@ -34,8 +35,8 @@ def draw_strip(strip: Strip) -> Markup:
     impact.css draws its line."""
     step_us = _STEP_US * _TOGETHER
     first = _MIDDLE - round((strip.deploy_at - strip.since) / step_us * _WIDTH)
-    values = [_highest(part) for part in _cut(strip.p95_us)]
-    failed = [max(part) for part in _cut(strip.failed)]
+    values = [_highest(part) for part in cut_in_parts(strip.p95_us, _TOGETHER)]
+    failed = [max(part) for part in cut_in_parts(strip.failed, _TOGETHER)]
     line, ticks = _draw_line(_place(values, first)), _draw_ticks(_place(failed, first))
     return Markup('<svg aria-hidden="true"><path d="{}"/>{}</svg>').format(line, ticks)
 
@@ -44,10 +45,6 @@ def _place(values: Sequence[T], first: int) -> list[tuple[int, T]]:
     """Each with its x, those that can be seen."""
     placed = [(first + place * _WIDTH, value) for place, value in enumerate(values)]
     return [(x, value) for x, value in placed if 0 <= x < 2 * _MIDDLE]
-
-
-def _cut(values: Sequence[T]) -> list[Sequence[T]]:
-    return [values[i : i + _TOGETHER] for i in range(0, len(values), _TOGETHER)]
 
 
 def _highest(part: Sequence[int | None]) -> int | None:

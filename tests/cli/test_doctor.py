@@ -11,7 +11,7 @@ from miniapm import clock
 from miniapm.clock import DAY, HOUR
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.rows import insert_row
-from miniapm.storage.doctor_file import lacks_room
+from miniapm.storage.doctor.file import lacks_room
 from miniapm.storage.once import write_once
 from miniapm.storage.refusals import Refusal, insert_refusal
 from tests.cli.conftest import Command

@@ -14,7 +14,8 @@ import pytest
 from miniapm import record_deploy
 from miniapm.client.deadline import Deadline
 from miniapm.client.recording import NotRecorded
-from miniapm.client.remote import Found, Refused, Sent, Server, Unreachable, get_json, send_deploy
+from miniapm.client.remote import Found, Refused, Sent, Unreachable, get_json, send_deploy
+from miniapm.client.server import Server
 from miniapm.exceptions import Invalid
 from tests.client.recording_server import (
     RecordingServer,

@@ -163,10 +163,11 @@ class _Reader:
         if value in (None, ""):
             return None
         try:
-            return msgspec.convert(value, Overruled)  # type: ignore[no-any-return]
+            found: Overruled = msgspec.convert(value, Overruled)
         except msgspec.ValidationError:
             self._problems["overruled"] = f"must be {' or '.join(get_args(Overruled))}, or nothing"
             return None
+        return found
 
     def flag(self, name: str) -> bool:
         value = self._given.get(name)

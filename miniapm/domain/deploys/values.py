@@ -143,19 +143,30 @@ class Deploy(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """What people call it: the version, unless that is only the sha again; else the sha."""
-        version = self.version or self.short_sha
-        is_sha = self._has_hex_sha and len(version) >= 7 and self.git_sha.startswith(version)
-        return self.short_sha if is_sha else version
+        """What people call it."""
+        return name_deploy(self.git_sha, self.version)
 
     @property
     def short_sha(self) -> str:
-        """The sha as people write it: hex shas by their first seven characters."""
-        return self.git_sha[:7] if self._has_hex_sha else self.git_sha[:20]
+        """The sha as people write it."""
+        return shorten_sha(self.git_sha)
 
-    @property
-    def _has_hex_sha(self) -> bool:
-        return len(self.git_sha) >= 7 and not set(self.git_sha) - set("0123456789abcdefABCDEF")
+
+def name_deploy(git_sha: str, version: str | None) -> str:
+    """The version, unless that is only the sha again; else the sha."""
+    short = shorten_sha(git_sha)
+    version = version or short
+    is_sha = _is_hex_sha(git_sha) and len(version) >= 7 and git_sha.startswith(version)
+    return short if is_sha else version
+
+
+def shorten_sha(git_sha: str) -> str:
+    """Hex shas by their first seven characters."""
+    return git_sha[:7] if _is_hex_sha(git_sha) else git_sha[:20]
+
+
+def _is_hex_sha(git_sha: str) -> bool:
+    return len(git_sha) >= 7 and not set(git_sha) - set("0123456789abcdefABCDEF")
 
 
 def search_text(deploy: Deploy | Announcement, tags: tuple[str, ...]) -> str:

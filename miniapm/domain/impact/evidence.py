@@ -62,9 +62,9 @@ def _tell_failed(endpoint: EndpointImpact, change: Change, look: int) -> str:
 
 def _tell_moved(endpoint: EndpointImpact, change: Change, look: int) -> str:
     usual = _tell_swing(change, max(change.typical + change.usual, 0))
-    swing = f"usual swing on this endpoint {usual}" if change.moments else (
-        f"its usual swing is not known yet, taken as {usual}"
-    )  # fmt: skip
+    swing = f"its usual swing is not known yet, taken as {usual}"
+    if change.moments:
+        swing = f"usual swing on this endpoint {usual}"
     return (
         f"{tell_us(change.before)} to {tell_us(change.after)} ({tell_moved(find_move(change))}), "
         f"{_tell_steady(endpoint, change, look)}; {swing}, called from "

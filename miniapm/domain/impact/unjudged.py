@@ -1,6 +1,13 @@
 """Deploys without a verdict: whether one will come, and why not."""
 
+from miniapm.clock import HOUR
 from miniapm.domain.deploys.values import Deploy
+from miniapm.domain.retention import Lifetimes
+
+
+def find_judged_since(lifetimes: Lifetimes, now: int) -> int:
+    """Deploys of before (µs) are not judged any more: the minutes around them are gone."""
+    return now - lifetimes.minutes + HOUR
 
 
 def is_awaited(deploy: Deploy, judged_since: int) -> bool:

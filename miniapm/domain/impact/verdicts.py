@@ -43,6 +43,6 @@ def fold_looks(plan: Plan, looks: Mapping[int, Look]) -> Standing:
 
 
 def _wait(plan: Plan, next_look: int | None) -> Standing:
-    superseded = not plan.can_look(DECIDING_LOOK)
-    return Standing("superseded" if superseded and next_look is None else "pending",
-                    "not_enough_data", None, next_look)  # fmt: skip
+    superseded = next_look is None and not plan.can_look(DECIDING_LOOK)
+    state: State = "superseded" if superseded else "pending"
+    return Standing(state, "not_enough_data", None, next_look)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from miniapm.domain.counts import tell_count
 from miniapm.domain.impact.evidence import find_move, tell_change, tell_error
 from miniapm.domain.impact.shifts import LEAST_REQUESTS
 from miniapm.domain.impact.swings import HISTORY_DAYS, LEAST_MOMENTS
@@ -47,8 +48,9 @@ def tell_sentence(name: str, standing: Standing, since: str) -> str:
     if standing.verdict == "improved":
         return f"{name} made {_tell_moves(_decisive(look, 'improved'))}; nothing got worse."
     if standing.verdict == "unchanged":
+        judged = tell_count(_judged(look), "endpoint")
         return (
-            f"{name} changed nothing that could be seen on {_count(_judged(look), 'endpoint')}; "
+            f"{name} changed nothing that could be seen on {judged}; "
             f"{tell_visible(look.smallest_visible_change)} would have been."
         )
     if since:
@@ -59,7 +61,7 @@ def tell_sentence(name: str, standing: Standing, since: str) -> str:
             f"only {tell_visible(look.smallest_visible_change)} could have been seen."
         )
     requests = sum(endpoint.requests_after for endpoint in look.endpoints)
-    return f"Not enough data to judge {name}: {_count(requests, 'request')} after it."
+    return f"Not enough data to judge {name}: {tell_count(requests, 'request')} after it."
 
 
 def tell_reasons(standing: Standing, confounders: Sequence[Confounder]) -> list[str]:
@@ -79,8 +81,9 @@ def tell_reasons(standing: Standing, confounders: Sequence[Confounder]) -> list[
     if len(reasons) > MOST_REASONS:
         reasons = [*reasons[:MOST_REASONS], f"And {len(reasons) - MOST_REASONS} more."]
     if standing.state != "final" and standing.next_look:
-        reasons.append(f"Provisional: the next look comes {standing.next_look} minutes after the "
-                       "warm-up.")  # fmt: skip
+        reasons.append(
+            f"Provisional: the next look comes {standing.next_look} minutes after the warm-up."
+        )
     if look.is_learning:
         reasons.append(
             f"Learning: for an endpoint with fewer than {LEAST_MOMENTS} moments in {HISTORY_DAYS} "
@@ -139,9 +142,9 @@ def _tell_moves(endpoints: Sequence[EndpointImpact]) -> str:
     heads = {one.endpoint_id: one for one in (*slow[:1], *failing[:1])}
     told = [_tell_move(one, one in failing[:1]) for one in endpoints if one.endpoint_id in heads]
     if slow[1:]:
-        told.append(f"{_count(len(slow) - 1, 'more endpoint')} {_tell_pace(slow[1])}")
+        told.append(f"{tell_count(len(slow) - 1, 'more endpoint')} {_tell_pace(slow[1])}")
     if failing[1:]:
-        told.append(f"{_count(len(failing) - 1, 'more endpoint')} fail more often")
+        told.append(f"{tell_count(len(failing) - 1, 'more endpoint')} fail more often")
     return told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
 
 
@@ -186,7 +189,7 @@ def _tell_others(look: Look) -> str:
 def _tell_rest(look: Look) -> str:
     unchanged = sum(1 for one in look.endpoints if one.verdict == "unchanged")
     unknown = sum(1 for one in look.endpoints if one.verdict == "not_enough_data")
-    parts = [f"{_count(unchanged, 'endpoint')} unchanged"] if unchanged or not unknown else []
+    parts = [f"{tell_count(unchanged, 'endpoint')} unchanged"] if unchanged or not unknown else []
     if unknown:
         parts.append(f"{unknown} could not be judged")
     return ", ".join(parts)
@@ -194,7 +197,3 @@ def _tell_rest(look: Look) -> str:
 
 def _tell_confounder(one: Confounder) -> str:
     return f"{one.service} {one.name} was deployed to the same environment within the hour around."
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -11,8 +11,7 @@ from miniapm.domain.deploys.values import Deploy
 from miniapm.storage.connection import Connection
 from miniapm.storage.delivery.asked import Asked
 from miniapm.storage.delivery.left_out import find_left_out
-from miniapm.storage.delivery.listed import find_by_ids
-from miniapm.storage.deploys.find import Cursor
+from miniapm.storage.deploys.find import Cursor, find_by_ids
 
 T = TypeVar("T")
 

@@ -1,13 +1,12 @@
 """The commits that deploys brought, and how long these waited."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from miniapm.domain.delivery.lead_times import drop_repeats, fold_lead_times
 from miniapm.domain.delivery.values import Brought, LeadTimes, Outcome
 from miniapm.domain.deploys.values import Lane
 from miniapm.storage.connection import Connection
-
-_AT_ONCE = 500
+from miniapm.storage.in_lists import bind_list, bind_parts
 
 
 def find_lead_times(
@@ -57,15 +56,15 @@ def _find_known(
 ) -> set[str]:
     """Those of `shas` that a live deploy of `lanes`, all of one service, brought before `since`."""
     known: set[str] = set()
-    envs = {f"e{place}": lane.env for place, lane in enumerate(lanes)}
-    for names, values in _chunks(shas):
+    env_names, envs = bind_list("e", (lane.env for lane in lanes))
+    for names, values in bind_parts("s", shas):
         # cross joins keep their order: `k` are look-ups by sha in an index that has no instants
         rows = connection.execute(
             f"""/* delivery.find_known */ select c.sha
             from deploy_commits k cross join deploys d cross join deploy_commits c
             where k.project_id = :project_id and k.sha in ({names}) and d.id = k.deploy_id
                 and d.project_id = :project_id and d.service = :service
-                and d.env in ({", ".join(f":{name}" for name in envs)})
+                and d.env in ({env_names})
                 and d.status = 'succeeded' and d.hidden_at is null and d.is_left_out = 0
                 and d.deployed_at < :since and c.project_id = k.project_id
                 and c.deploy_id = k.deploy_id and c.sha = k.sha
@@ -80,9 +79,3 @@ def _find_known(
         )
         known.update(row[0] for row in rows)
     return known
-
-
-def _chunks(shas: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    for begin in range(0, len(shas), _AT_ONCE):
-        values = {f"s{place}": sha for place, sha in enumerate(shas[begin : begin + _AT_ONCE])}
-        yield ", ".join(f":{name}" for name in values), values

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from miniapm.domain.deploys.values import Commit, Deploy, Lane
 from miniapm.storage.connection import Connection, scalar
-from miniapm.storage.delivery.listed import find_live
+from miniapm.storage.deploys.find import find_live
 from miniapm.storage.deploys.pushed_places import find_pushed_place
 
 MOST_DEPLOYS = 100

@@ -8,8 +8,7 @@ from miniapm.domain.deploys.values import Deploy, Lane
 from miniapm.domain.impact.values import StoredVerdict
 from miniapm.storage.connection import Connection, scalar
 from miniapm.storage.delivery.differences import Difference, compare_lanes
-from miniapm.storage.delivery.listed import find_live
-from miniapm.storage.deploys.find import find_lanes
+from miniapm.storage.deploys.find import find_lanes, find_live
 from miniapm.storage.impact.verdicts import find_verdicts
 
 

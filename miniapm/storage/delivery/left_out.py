@@ -7,6 +7,7 @@ from miniapm.storage.connection import Connection
 from miniapm.storage.delivery.asked import Asked
 from miniapm.storage.delivery.lanes import find_counted_lanes
 from miniapm.storage.deploys.find import Cursor
+from miniapm.storage.in_lists import bind_list
 
 
 class LeftOut(NamedTuple):
@@ -68,8 +69,8 @@ def _tell(connection: Connection, project_id: int, asked: Asked, rules: Delivery
     where += ["env = :env"] * (asked.env is not None)
     where += ["service = :service"] * (asked.service is not None)
     lanes = find_counted_lanes(connection, project_id, asked.env, asked.service, rules)
-    envs = {f"e{place}": env for place, env in enumerate(sorted({lane.env for lane in lanes}))}
-    counted = f"env in ({', '.join(f':{name}' for name in envs)})" if envs else "1 = 0"
+    names, envs = bind_list("e", sorted({lane.env for lane in lanes}))
+    counted = f"env in ({names})" if envs else "1 = 0"
     reason = f"""case when hidden_at is not null then 'hidden'
         when not {counted} then 'other_environments'
         when is_left_out = 1 then 'left_out' else status end"""

@@ -43,8 +43,8 @@ def find_numbers(
 ) -> Numbers:
     """The numbers of the time that is `asked`, cut into periods of `zone`; `now` in µs."""
     until = None if asked.until > now else asked.until
-    key = ("numbers", project_id, *asked._replace(until=0), until, period, str(zone), rules,
-           now // _GOOD_FOR)  # fmt: skip
+    lapse = now // _GOOD_FOR
+    key = ("numbers", project_id, *asked._replace(until=0), until, period, str(zone), rules, lapse)
     version = find_project_version(connection, project_id)
     found: Numbers | None = connection.memory.find(key, version)
     if found is None:

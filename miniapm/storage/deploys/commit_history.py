@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 from miniapm.domain.deploys.commit_lines import PlacedCommit
 from miniapm.storage.connection import Connection, scalar
+from miniapm.storage.deploys.find import find_by_ids
 from miniapm.storage.deploys.pushed import fill_commits
-from miniapm.storage.deploys.rows import COLUMNS, to_deploys
+from miniapm.storage.in_lists import bind_list
 
 
 def store_commits(
@@ -52,21 +53,16 @@ def find_without_commits(connection: Connection, project_id: int) -> list[int]:
 def give_commits(connection: Connection, project_id: int, ids: Sequence[int], now: int) -> int:
     """Gives these deploys what they brought of the commits that are known; how many have some
     now."""
-    names = {f"d{place}": deploy_id for place, deploy_id in enumerate(ids)}
-    listed = ", ".join(f":{name}" for name in names) or "null"
-    values = {"project_id": project_id, **names}
-    rows = connection.execute(
-        f"""/* deploys.find_some */ select {COLUMNS} from deploys
-        where project_id = :project_id and id in ({listed}) order by deployed_at, id""",
-        values,
-    ).fetchall()
-    for deploy in to_deploys(connection, project_id, rows):
+    deploys = find_by_ids(connection, project_id, ids).values()
+    for deploy in sorted(deploys, key=lambda deploy: (deploy.deployed_at, deploy.id)):
         fill_commits(connection, deploy, now)
+    names, values = bind_list("d", ids)
     return int(
         scalar(
             connection,
             f"""/* deploy_commits.count_deploys */ select count(distinct deploy_id)
-            from deploy_commits where project_id = :project_id and deploy_id in ({listed})""",
+            from deploy_commits where project_id = :project_id and deploy_id in ({names})""",
+            project_id=project_id,
             **values,
         )
     )

@@ -1,11 +1,13 @@
 """Finding deploys: lists of them, one of them, and where there are any."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from miniapm.domain.deploys.values import Deploy
+from miniapm.domain.deploys.values import Deploy, Lane
 from miniapm.exceptions import NotFound
 from miniapm.storage.connection import Connection, scalar
 from miniapm.storage.deploys.rows import COLUMNS, to_deploys
+from miniapm.storage.in_lists import bind_parts
 from miniapm.storage.projects import Project
 
 
@@ -82,6 +84,31 @@ def get_deploy(connection: Connection, project_id: int, deploy_id: int) -> Deplo
     if not rows:
         raise NotFound("There is no such deploy in this project.")
     return to_deploys(connection, project_id, rows)[0]
+
+
+def find_by_ids(connection: Connection, project_id: int, ids: Iterable[int]) -> dict[int, Deploy]:
+    """Those that there are, by id."""
+    found: dict[int, Deploy] = {}
+    for names, values in bind_parts("d", list(dict.fromkeys(ids))):
+        rows = connection.execute(
+            f"""/* deploys.find_by_ids */ select {COLUMNS} from deploys
+            where project_id = :project_id and id in ({names})""",
+            {"project_id": project_id, **values},
+        ).fetchall()
+        found |= {deploy.id: deploy for deploy in to_deploys(connection, project_id, rows)}
+    return found
+
+
+def find_live(connection: Connection, lane: Lane, most: int) -> list[Deploy]:
+    """The live deploys of `lane`, the newest first."""
+    rows = connection.execute(
+        f"""/* deploys.find_live */ select {COLUMNS} from deploys
+        where project_id = :project_id and service = :service and env = :env
+            and status = 'succeeded' and hidden_at is null and is_left_out = 0
+        order by deployed_at desc, id desc limit :most""",
+        {**lane._asdict(), "most": most},
+    ).fetchall()
+    return to_deploys(connection, lane.project_id, rows)
 
 
 def get_owner(connection: Connection, deploy_id: int) -> Project:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from miniapm.domain.deploys.values import Deploy, Status
+from miniapm.domain.deploys.values import Status, name_deploy
 from miniapm.domain.impact.values import StoredVerdict
 from miniapm.storage.connection import Connection
 from miniapm.storage.impact.verdicts import find_verdicts
@@ -51,7 +51,7 @@ def find_markers(
         },
     ).fetchall()
     verdicts = find_verdicts(connection, project_id, [row[0] for row in rows])
-    markers = (_to_marker(project_id, *row) for row in reversed(rows))
+    markers = (_to_marker(*row) for row in reversed(rows))
     return [marker._replace(verdict=verdicts.get(marker.id)) for marker in markers]
 
 
@@ -74,11 +74,10 @@ def find_last_live(
             "until": until,
         },
     ).fetchone()
-    return None if row is None else _to_marker(project_id, *row)
+    return None if row is None else _to_marker(*row)
 
 
 def _to_marker(
-    project_id: int,
     deploy_id: int,
     at: int,
     version: str | None,
@@ -89,11 +88,6 @@ def _to_marker(
     deployer: str | None,
     sources: str,
 ) -> Marker:
-    deploy = Deploy(
-        id=deploy_id, project_id=project_id, service=service, env=env, git_sha=git_sha,
-        status=status, deployed_at=at, recorded_at=at, updated_at=at, version=version,
-        sources=tuple(sources.split(",")),  # type: ignore[arg-type]
-    )  # fmt: skip
-    return Marker(
-        deploy_id, at, deploy.name, status, service, env, deployer or "", deploy.is_observed
-    )
+    name = name_deploy(git_sha, version)
+    is_observed = sources == "telemetry"
+    return Marker(deploy_id, at, name, status, service, env, deployer or "", is_observed)

@@ -15,9 +15,6 @@ from miniapm.storage.deploys.surroundings import find_surroundings
 from miniapm.storage.deploys.titles import find_titles
 from miniapm.storage.impact.verdicts import find_verdicts
 
-# SQLite takes no more than so many values in one statement, and some builds fewer
-_AT_ONCE = 500
-
 
 class ShownPage(NamedTuple):
     """`after` is where the next page begins; None on the last one."""
@@ -57,20 +54,14 @@ def get_shown(connection: Connection, project_id: int, deploy_id: int) -> Deploy
 
 def show_deploys(connection: Connection, deploys: Sequence[Deploy]) -> list[ShownDeploy]:
     """Each of `deploys`, all of one project, with what is derived from the others."""
+    if not deploys:
+        return []
     titles = find_titles(connection, deploys)
     seen = find_first_seen(connection, deploys)
-    verdicts = _find_verdicts(connection, deploys)
+    verdicts = find_verdicts(connection, deploys[0].project_id, [one.id for one in deploys])
     return [
         _show(connection, d, titles.get(d.id), seen.get(d.id), verdicts.get(d.id)) for d in deploys
     ]
-
-
-def _find_verdicts(connection: Connection, deploys: Sequence[Deploy]) -> dict[int, StoredVerdict]:
-    found: dict[int, StoredVerdict] = {}
-    for begin in range(0, len(deploys), _AT_ONCE):
-        part = deploys[begin : begin + _AT_ONCE]
-        found |= find_verdicts(connection, part[0].project_id, [deploy.id for deploy in part])
-    return found
 
 
 def _show(

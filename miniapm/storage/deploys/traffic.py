@@ -14,6 +14,7 @@ from miniapm.domain.releases import is_named, is_same, label_deploy, label_relea
 from miniapm.domain.spans.values import ALL_ENDPOINTS, ReleaseName
 from miniapm.storage.connection import Connection, scalar
 from miniapm.storage.deploys.surroundings import find_live_of_commit, find_next_live
+from miniapm.storage.in_lists import bind_list
 from miniapm.storage.releases import Release, find_releases
 from miniapm.storage.rollups.series import find_release_shares
 
@@ -113,19 +114,19 @@ def _find_first_minute(
     connection: Connection, deploy: Deploy, own: Collection[int], now: int
 ) -> int | None:
     """The first minute that began after the deploy in which its version served, within a day."""
-    names = {f"r{i}": release_id for i, release_id in enumerate(sorted(own))}
+    names, values = bind_list("r", sorted(own))
     found = scalar(
         connection,
         f"""/* rollups.find_first_minute */ select started_at from rollups
         where project_id = :project_id and resolution = 1 and endpoint_id = :endpoint_id
             and started_at >= :since and started_at < :until
-            and release_id in ({", ".join(f":{name}" for name in names)})
+            and release_id in ({names})
         order by started_at limit 1""",
         project_id=deploy.project_id,
         endpoint_id=ALL_ENDPOINTS,
         since=deploy.deployed_at,
         until=min(now, deploy.deployed_at + DAY),
-        **names,
+        **values,
     )
     return None if found is None else int(found)
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from miniapm.exceptions import NotFound
-from miniapm.storage.connection import Connection
+from miniapm.storage.connection import Connection, Row
 from miniapm.storage.releases import Endpoint, Release
 from miniapm.storage.rollups.sums import each_sum, find_sums
 
@@ -28,14 +28,7 @@ class EndpointTimes(NamedTuple):
 
 def get_endpoint(connection: Connection, project_id: int, endpoint_id: int) -> Endpoint:
     """An endpoint of a project; NotFound when it has none with this id."""
-    row = connection.execute(
-        """/* endpoints.get */ select id, service, name from endpoints
-        where project_id = :project_id and id = :id""",
-        {"project_id": project_id, "id": endpoint_id},
-    ).fetchone()
-    if row is None:
-        raise NotFound("There is no such endpoint.")
-    return Endpoint(*row)
+    return Endpoint(*_get(connection, project_id, endpoint_id, "id, service, name"))
 
 
 def find_counted(
@@ -57,11 +50,16 @@ def find_counted(
 
 def get_endpoint_times(connection: Connection, project_id: int, endpoint_id: int) -> EndpointTimes:
     """When an endpoint of a project was called; NotFound when it has none with this id."""
-    row = connection.execute(
-        """/* endpoints.get_times */ select first_seen_at, last_seen_at from endpoints
+    columns = "first_seen_at, last_seen_at"
+    return EndpointTimes(*_get(connection, project_id, endpoint_id, columns))
+
+
+def _get(connection: Connection, project_id: int, endpoint_id: int, columns: str) -> Row:
+    row: Row | None = connection.execute(
+        f"""/* endpoints.get */ select {columns} from endpoints
         where project_id = :project_id and id = :id""",
         {"project_id": project_id, "id": endpoint_id},
     ).fetchone()
     if row is None:
         raise NotFound("There is no such endpoint.")
-    return EndpointTimes(*row)
+    return row

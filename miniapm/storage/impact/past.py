@@ -3,10 +3,11 @@
 Both go a few endpoints at a time: a service of a thousand takes longer than a reader may.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from miniapm.clock import HOUR
 from miniapm.domain.deploys.values import Lane
+from miniapm.domain.parts import cut_in_parts
 from miniapm.storage.connection import Connection
 from miniapm.storage.database import Database
 from miniapm.storage.impact.judge import Rule
@@ -96,8 +97,6 @@ class Past:
         return hours
 
 
-def cut_small(endpoint_ids: Iterable[int]) -> Iterator[list[int]]:
+def cut_small(endpoint_ids: Iterable[int]) -> Iterator[Sequence[int]]:
     """As many at a time as fit into one read."""
-    ids = list(endpoint_ids)
-    for first in range(0, len(ids), ENDPOINTS_AT_ONCE):
-        yield ids[first : first + ENDPOINTS_AT_ONCE]
+    return cut_in_parts(list(endpoint_ids), ENDPOINTS_AT_ONCE)

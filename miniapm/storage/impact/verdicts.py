@@ -1,6 +1,6 @@
 """Verdicts as they are stored: one row for each deploy, its evidence packed."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -10,6 +10,7 @@ from miniapm.domain.impact.values import Impact, State, StoredVerdict, Verdict
 from miniapm.domain.spans.compression import compress_plain, decompress
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.versions import count_up
+from miniapm.storage.in_lists import bind_list, bind_parts
 
 
 class Transition(NamedTuple):
@@ -35,19 +36,21 @@ def find_impact(connection: Connection, project_id: int, deploy_id: int) -> Impa
 
 
 def find_verdicts(
-    connection: Connection, project_id: int, deploy_ids: Collection[int]
+    connection: Connection, project_id: int, deploy_ids: Sequence[int]
 ) -> dict[int, StoredVerdict]:
     """The verdicts of some deploys, of those that have one."""
-    names, values = _list(deploy_ids)
-    rows = connection.execute(
-        f"""/* impacts.find */ select i.deploy_id, i.state, i.verdict, i.is_learning, r.decision,
-            (select c.look from impact_changes c where c.project_id = i.project_id
-                and c.deploy_id = i.deploy_id order by c.id desc limit 1)
-        from impacts i left join impact_reviews r on r.deploy_id = i.deploy_id
-        where i.project_id = :project_id and i.deploy_id in ({names})""",
-        {"project_id": project_id, **values},
-    )
-    return {row[0]: StoredVerdict(row[1], row[2], bool(row[3]), row[4], row[5]) for row in rows}
+    found: dict[int, StoredVerdict] = {}
+    for names, values in bind_parts("d", deploy_ids):
+        rows = connection.execute(
+            f"""/* impacts.find */ select i.deploy_id, i.state, i.verdict, i.is_learning,
+                r.decision, (select c.look from impact_changes c where c.project_id = i.project_id
+                    and c.deploy_id = i.deploy_id order by c.id desc limit 1)
+            from impacts i left join impact_reviews r on r.deploy_id = i.deploy_id
+            where i.project_id = :project_id and i.deploy_id in ({names})""",
+            {"project_id": project_id, **values},
+        )
+        found |= {row[0]: StoredVerdict(row[1], row[2], bool(row[3]), *row[4:]) for row in rows}
+    return found
 
 
 def find_minutes(connection: Connection, project_id: int, deploy_id: int) -> ImpactMinutes | None:
@@ -64,7 +67,7 @@ def find_strips(
     connection: Connection, project_id: int, deploy_ids: Collection[int]
 ) -> dict[int, Strip]:
     """The small charts of some deploys, of those that have one."""
-    names, values = _list(deploy_ids)
+    names, values = bind_list("d", deploy_ids)
     rows = connection.execute(
         f"""/* impacts.strips */ select deploy_id, strip from impacts
         where project_id = :project_id and deploy_id in ({names}) and strip is not null""",
@@ -175,8 +178,3 @@ def _pack(value: object) -> bytes:
 
 def _unpack(blob: bytes, kind: type[T]) -> T:
     return msgspec.msgpack.decode(decompress(blob), type=kind)
-
-
-def _list(ids: Collection[int]) -> tuple[str, dict[str, int]]:
-    values = {f"d{place}": number for place, number in enumerate(ids)}
-    return ", ".join(f":{name}" for name in values) or "null", values

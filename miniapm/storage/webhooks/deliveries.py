@@ -105,6 +105,12 @@ def find_log(connection: Connection, webhook: Webhook, limit: int) -> list[Deliv
     return [_to_delivery(row) for row in rows]
 
 
+def find_last_tried(log: list[Delivery]) -> Delivery | None:
+    """The message that was tried last, if any was."""
+    tried = [delivery for delivery in log if delivery.tried_at is not None]
+    return max(tried, key=lambda delivery: (delivery.tried_at or 0, delivery.id), default=None)
+
+
 def find_delivery(connection: Connection, project_id: int, delivery_id: int) -> Delivery | None:
     row = connection.execute(
         f"""/* webhook_deliveries.get */ select {_COLUMNS} from webhook_deliveries

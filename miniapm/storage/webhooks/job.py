@@ -20,7 +20,8 @@ from miniapm.domain.webhooks.targets import Target
 from miniapm.domain.webhooks.values import Delivery, Webhook
 from miniapm.storage.database import Database
 from miniapm.storage.webhooks.deliveries import Tried, find_due, note_try
-from miniapm.storage.webhooks.news import MOST_AT_ONCE, Happening, Place, find_happenings
+from miniapm.storage.webhooks.happenings import MOST_AT_ONCE, Happening, Place
+from miniapm.storage.webhooks.news import find_happenings
 from miniapm.storage.webhooks.queue import (
     Queueing,
     find_listening,

@@ -12,7 +12,7 @@ from miniapm.domain.webhooks.news import HeldNews, News, NewsData
 from miniapm.domain.webhooks.values import HELD_EVENT, TEST_EVENT, Delivery, Webhook
 from miniapm.storage.connection import Connection, scalar
 from miniapm.storage.webhooks.deliveries import find_delivery, insert_delivery
-from miniapm.storage.webhooks.news import Happening, Place
+from miniapm.storage.webhooks.happenings import Happening, Place
 from miniapm.storage.webhooks.seen import forget_seen, mark_seen
 from miniapm.storage.webhooks.webhooks import find_webhooks, forget_old_secrets
 

@@ -34,6 +34,7 @@ from miniapm.web.api.deploy_bodies import (
     to_filter,
     to_list,
 )
+from miniapm.web.api.places import find_its_project
 from miniapm.web.api.queries import Problems, choose_project, read_cursor, read_query
 from miniapm.web.auth import Caller
 from miniapm.web.json_answers import answer_json, read_object
@@ -117,14 +118,7 @@ async def undo_deploy_change(request: Request, caller: Caller) -> Response:
 
 async def find_place(request: Request, caller: Caller) -> Place:
     """NotFound for rubbish and for the deploys of projects that the caller may not see."""
-    deploy_id = parse_id(request.path_params["id"])
-    if deploy_id is None:
-        raise NotFound("There is no such deploy.")
-    project = caller.project
-    if project is None:
-        project = await caller.context.database.read(get_owner, deploy_id)
-    if not caller.may_see(project.id):
-        raise NotFound("There is no such deploy.")
+    project, deploy_id = await find_its_project(request, caller, "deploy", get_owner)
     return Place(project, await caller.context.database.read(get_deploy, project.id, deploy_id))
 
 

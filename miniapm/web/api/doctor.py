@@ -3,14 +3,15 @@
 The docstring of each handler stands in the OpenAPI document.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
-from miniapm.storage.doctor_deploy import Terms, examine_deploy
+from miniapm.domain.doctor import Mark
+from miniapm.storage.doctor.deploy import Terms, examine_deploy
 from miniapm.web.api.deploys import find_place
 from miniapm.web.auth import Caller
 from miniapm.web.json_answers import answer_json
@@ -19,10 +20,7 @@ from miniapm.web.json_answers import answer_json
 class FindingBody(msgspec.Struct, frozen=True):
     """One thing that is so, and what to do about it where there is something to do."""
 
-    mark: Annotated[
-        Literal["ok", "note", "problem"],
-        Meta(description="`note` tells what is amiss"),
-    ]
+    mark: Annotated[Mark, Meta(description="`note` tells what is amiss")]
     sentence: str
     advice: str
 

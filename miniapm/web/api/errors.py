@@ -10,8 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from miniapm.domain.errors.values import STATES, State
-from miniapm.domain.ids import parse_id
-from miniapm.exceptions import Invalid, NotFound
+from miniapm.exceptions import Invalid
 from miniapm.printable import printable
 from miniapm.storage.connection import Connection
 from miniapm.storage.errors.counts import SeenRelease, find_seen_releases
@@ -33,6 +32,7 @@ from miniapm.web.api.error_bodies import (
     to_list,
     to_whole_body,
 )
+from miniapm.web.api.places import find_its_project
 from miniapm.web.api.queries import Problems, choose_project, read_cursor, read_query
 from miniapm.web.auth import Caller
 from miniapm.web.json_answers import answer_json, read_object
@@ -90,14 +90,7 @@ async def patch_error(request: Request, caller: Caller) -> Response:
 
 async def _find_place(request: Request, caller: Caller) -> Place:
     """NotFound for rubbish and for the errors of projects that the caller may not see."""
-    group_id = parse_id(request.path_params["id"])
-    if group_id is None:
-        raise NotFound("There is no such error.")
-    project = caller.project
-    if project is None:
-        project = await caller.context.database.read(get_owner, group_id)
-    if not caller.may_see(project.id):
-        raise NotFound("There is no such error.")
+    project, group_id = await find_its_project(request, caller, "error", get_owner)
     await caller.context.database.read(get_group, project.id, group_id)
     return Place(project, group_id)
 

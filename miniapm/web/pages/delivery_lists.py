@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from miniapm.domain.counts import tell_count
 from miniapm.domain.delivery.behind import LISTS, Behind, LeftOutList
 from miniapm.domain.delivery.metrics import find_median
 from miniapm.domain.delivery.rules import DeliveryRules
@@ -14,7 +15,7 @@ from miniapm.storage.delivery.behind import Listed
 from miniapm.storage.delivery.left_out import LeftOut
 from miniapm.storage.delivery.numbers import Numbers
 from miniapm.web.pages.delivery_query import DeliveryQuery
-from miniapm.web.pages.delivery_words import tell_count, tell_wait
+from miniapm.web.pages.delivery_words import tell_wait
 
 _LIST_WORDS: dict[Behind, str] = {
     "deploys": "All that count",

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from miniapm.clock import to_rfc3339
+from miniapm.domain.counts import tell_count
 from miniapm.domain.delivery.bands import find_bands
 from miniapm.domain.delivery.behind import Behind
 from miniapm.domain.delivery.metrics import Metrics, Rate
@@ -21,7 +22,6 @@ from miniapm.web.pages.delivery_words import (
     TO,
     draw_columns,
     tell_band,
-    tell_count,
     tell_frequency,
     tell_period,
     tell_rate,

@@ -45,11 +45,6 @@ def tell_rate(share: float | None) -> str:
     return NO_DATA if share is None else tell_share(share)
 
 
-def tell_count(count: int, noun: str) -> str:
-    """`1 deploy`, `1,203 deploys`."""
-    return f"{count:,} {noun}" + "s" * (count != 1)
-
-
 def tell_band(level: Level | None) -> str:
     """`high in DORA 2023`; "" for none."""
     return "" if level is None else f"{level} in DORA {BAND_YEAR}"

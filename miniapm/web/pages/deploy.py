@@ -21,6 +21,12 @@ from miniapm.storage.errors.find import NewGroups, find_groups_of_deploy
 from miniapm.storage.impact.shown import find_newest_change
 from miniapm.storage.keys import find_keys
 from miniapm.web.auth import Caller
+from miniapm.web.pages.commit_lines import (
+    CommitLine,
+    link_commit,
+    link_comparison,
+    tell_commit,
+)
 from miniapm.web.pages.deploy_changes import ToldChange, tell_changes
 from miniapm.web.pages.deploy_delivery import (
     DeliveryTold,
@@ -39,25 +45,11 @@ from miniapm.web.pages.deploy_impact import (
 from miniapm.web.pages.deploy_telemetry import TelemetryView, tell_telemetry
 from miniapm.web.pages.deploy_words import (
     KIND_WORDS,
-    first_line,
     tell_sources,
     tell_status,
 )
 from miniapm.web.render import render
 from miniapm.web.time_zone import find_zone
-
-
-@dataclass(frozen=True, slots=True)
-class CommitLine:
-    """One commit; `link` is "" where nobody knows its address."""
-
-    sha: str
-    short: str
-    link: str
-    message: str
-    author: str
-    at: int | None
-    is_approximate: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +144,8 @@ async def show_deploy(
         duration=_duration(deploy),
         sources=tell_sources(found.shown, found.key_names),
         repository=repository,
-        commit_link=_commit_link(repository, deploy.git_sha),
-        compare_link=_compare_link(repository, found.previous, deploy),
+        commit_link=link_commit(repository, deploy.git_sha),
+        compare_link=link_comparison(repository, found.previous, deploy),
         previous=_neighbour(found.previous),
         next=_neighbour(found.next),
         impact=tell_impact(deploy, found.impact, caller.context, zone),
@@ -162,7 +154,7 @@ async def show_deploy(
         new_errors=tell_new_errors(
             deploy, found.new_groups, has_telemetry=found.traffic is not None
         ),
-        commits=tuple(_line(commit, repository) for commit in found.commits),
+        commits=tuple(tell_commit(commit, repository) for commit in found.commits),
         changes=changes,
         change=found.change,
         notice=notice,
@@ -217,25 +209,3 @@ def _duration(deploy: Deploy) -> int | None:
 
 def _neighbour(deploy: Deploy | None) -> Neighbour | None:
     return None if deploy is None else Neighbour(deploy.id, deploy.name, deploy.deployed_at)
-
-
-def _commit_link(repository: Repository | None, sha: str) -> str:
-    return (repository.commit_link(sha) if repository else None) or ""
-
-
-def _compare_link(repository: Repository | None, old: Deploy | None, new: Deploy) -> str:
-    if repository is None or old is None:
-        return ""
-    return repository.compare_link(old.git_sha, new.git_sha) or ""
-
-
-def _line(commit: Commit, repository: Repository | None) -> CommitLine:
-    return CommitLine(
-        sha=commit.sha,
-        short=commit.sha[:7] if len(commit.sha) >= 40 else commit.sha[:20],
-        link=_commit_link(repository, commit.sha),
-        message=first_line(commit.message),
-        author=commit.author or "",
-        at=commit.committed_at,
-        is_approximate=commit.is_approximate,
-    )

@@ -9,8 +9,8 @@ from miniapm.domain.delivery.values import Outcome
 from miniapm.domain.delivery.words import tell_failure, tell_rework
 from miniapm.domain.deploys.values import Deploy, Overruled
 from miniapm.storage.connection import Connection
-from miniapm.storage.delivery.listed import find_by_ids
 from miniapm.storage.delivery.report import find_outcome
+from miniapm.storage.deploys.find import find_by_ids
 from miniapm.web.pages.delivery_words import tell_wait
 
 

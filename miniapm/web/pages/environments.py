@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
+from miniapm.domain.counts import tell_count
 from miniapm.domain.delivery.rules import DeliveryRules
 from miniapm.domain.deploys.repositories import Repository, read_repository
 from miniapm.storage.connection import Connection
@@ -14,8 +15,7 @@ from miniapm.storage.deploys.find import find_lanes
 from miniapm.storage.impact.shown import find_newest_change
 from miniapm.web.auth import Caller
 from miniapm.web.filters import PageFilter, find_lane_choices, read_filter
-from miniapm.web.pages.delivery_words import tell_count
-from miniapm.web.pages.deploy_words import first_line
+from miniapm.web.pages.commit_lines import CommitLine, tell_commit
 from miniapm.web.pages.empty import EmptyState, find_empty_state
 from miniapm.web.render import render
 from miniapm.web.verdicts import Mark, tell_mark
@@ -24,22 +24,11 @@ _MOST_LISTED = 50
 
 
 @dataclass(frozen=True, slots=True)
-class ListedCommit:
-    """A commit that is in one environment alone."""
-
-    short: str
-    sha: str
-    link: str
-    message: str
-    author: str
-
-
-@dataclass(frozen=True, slots=True)
 class ToldDifference:
     """How many commits, in words; the first of them, and how many `more` there are."""
 
     words: str
-    commits: tuple[ListedCommit, ...]
+    commits: tuple[CommitLine, ...]
     more: int
 
 
@@ -154,15 +143,6 @@ def _tell_difference(found: Difference, how: str, repository: Repository | None)
         words = f"nothing {how}" if found.is_known else f"how far {how} is unknown"
     return ToldDifference(
         words,
-        tuple(
-            ListedCommit(
-                short=commit.sha[:7] if len(commit.sha) >= 40 else commit.sha[:20],
-                sha=commit.sha,
-                link=(repository.commit_link(commit.sha) if repository else None) or "",
-                message=first_line(commit.message),
-                author=commit.author or "",
-            )
-            for commit in found.commits[:_MOST_LISTED]
-        ),
+        tuple(tell_commit(commit, repository) for commit in found.commits[:_MOST_LISTED]),
         max(0, count - _MOST_LISTED),
     )

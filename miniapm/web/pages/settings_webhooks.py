@@ -18,7 +18,7 @@ from miniapm.exceptions import Conflict, Invalid, NotFound
 from miniapm.storage.badges import Badge, delete_badge, find_badges, make_badge
 from miniapm.storage.connection import Connection
 from miniapm.storage.webhooks.deliveries import KEPT_PER_WEBHOOK, find_delivery, find_log
-from miniapm.storage.webhooks.news import Place
+from miniapm.storage.webhooks.happenings import Place
 from miniapm.storage.webhooks.queue import Queueing, queue_test
 from miniapm.storage.webhooks.webhooks import (
     create_webhook,

@@ -9,7 +9,7 @@ import msgspec
 from miniapm.domain.errors.values import Occurrence
 from miniapm.domain.otlp.stored import read_details
 from miniapm.domain.scrubbing import Scrubber
-from miniapm.domain.spans.span import SpanEvent
+from miniapm.domain.spans.span import SpanEvent, SpanLink
 from miniapm.domain.spans.trees import Node, Trace
 from miniapm.web.charts import tell_ms
 
@@ -102,14 +102,10 @@ def make_panel(trace: Trace, node: Node, alike: list[Node], scrubber: Scrubber) 
         exceptions=tuple(details.exceptions),
         attributes=room.tell(details.attributes),
         events=[_tell_event(event, span.started_ns // 1000, room) for event in details.events],
-        links=[
-            LinkLine(link.trace_id if len(link.trace_id) == 32 else "", link.span_id,
-                     room.tell(link.attributes))
-            for link in details.links
-        ],
+        links=[_tell_link(link, room) for link in details.links],
         resource=room.tell(details.resource),
         cut=room.cut,
-    )  # fmt: skip
+    )
 
 
 class _Room:
@@ -140,6 +136,11 @@ def _tell_event(event: SpanEvent, began_at: int, room: _Room) -> EventLine:
     return EventLine(
         tell_ms(max(0, event.at - began_at)), event.name[:SHORT], room.tell(event.attributes)
     )
+
+
+def _tell_link(link: SpanLink, room: _Room) -> LinkLine:
+    trace_id = link.trace_id if len(link.trace_id) == 32 else ""
+    return LinkLine(trace_id, link.span_id, room.tell(link.attributes))
 
 
 def _tell_alike(node: Node, alike: list[Node]) -> tuple[Alike, ...]:

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from miniapm.clock import DAY
+from miniapm.domain.counts import tell_count
 from miniapm.domain.deploys.shown import ShownDeploy
 from miniapm.domain.deploys.values import Status
 from miniapm.domain.impact.minutes import Strip
@@ -150,14 +151,14 @@ def _tell_regressions(counts: RegressionCounts, wanted: PageFilter) -> str:
     """ "" where there are none, and where other filters show some of the deploys only."""
     if not counts.regressed or wanted.hidden or wanted.q or wanted.tag or wanted.status:
         return ""
-    noun = "regression" if counts.regressed == 1 else "regressions"
     when = "in this time" if wanted.range or wanted.since or wanted.until else "in 90 days"
     said = [
         word if counts.regressed == 1 else f"{count} of them {word}"
         for count, word in ((counts.dismissed, "dismissed"), (counts.confirmed, "confirmed"))
         if count
     ]
-    return f"{counts.regressed:,} {noun} {when}" + "".join(f", {part}" for part in said)
+    told = f"{tell_count(counts.regressed, 'regression')} {when}"
+    return told + "".join(f", {part}" for part in said)
 
 
 def _group(found: Found, zone: Zone, now: int) -> tuple[Day, ...]:

@@ -6,7 +6,7 @@ from miniapm.clock import DAY, HOUR, MINUTE
 from miniapm.domain.ids import IdMaker
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.record import record_announcement
-from miniapm.storage.doctor_releases import examine_releases
+from miniapm.storage.doctor.releases import examine_releases
 from miniapm.storage.observed.record import observe_releases
 from miniapm.storage.projects import Project
 from tests.factories import START, make_announcement

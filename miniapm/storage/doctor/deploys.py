@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from miniapm.clock import DAY
+from miniapm.domain.counts import tell_count
 from miniapm.domain.delivery.rules import DeliveryRules
+from miniapm.domain.doctor import Finding
 from miniapm.storage.connection import Connection
 from miniapm.storage.delivery.asked import Asked
 from miniapm.storage.delivery.left_out import LeftOut, count_left_out
 from miniapm.storage.deploys.find import find_lanes
-from miniapm.storage.doctor import Finding
 from miniapm.storage.projects import Project
 
 _DAYS = 30
@@ -58,12 +59,11 @@ def _examine_left_out(
     total = sum(found)
     if not total:
         return
-    noun = "deploy" if total == 1 else "deploys"
     yield Finding(
         "ok",
         project.slug,
         f"Of the last {_DAYS} days, the delivery numbers of {project.slug} leave out "
-        f"{total:,} {noun}: {_list(found)}.",
+        f"{tell_count(total, 'deploy')}: {_list(found)}.",
         "`miniapm doctor --deploy ID` says why one of them is not in a graph or number.",
     )
 

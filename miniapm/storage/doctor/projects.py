@@ -1,35 +1,19 @@
-"""What the rows of a database tell about why something is missing, and what to do about it."""
+"""What the deploys and keys of a project tell: none yet, never ended, ahead in time, expiring."""
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
 
-from miniapm.clock import DAY, HOUR, MINUTE, SECOND, to_rfc3339
+from miniapm.clock import DAY, MINUTE, to_rfc3339
+from miniapm.domain.counts import tell_count
 from miniapm.domain.deploys.reading import CLOCK_SKEW
+from miniapm.domain.doctor import Finding
 from miniapm.domain.durations import format_duration
 from miniapm.domain.keys import DEPLOYS_WRITE, Key
 from miniapm.storage.connection import Connection, scalar
 from miniapm.storage.keys import find_keys
 from miniapm.storage.projects import Project, count_deploys
 
-Mark = Literal["ok", "note", "problem"]
-
 _SOON = 14 * DAY
 _OLD = 14 * DAY
-
-
-class Finding(NamedTuple):
-    """One thing that was looked at. A `problem` needs somebody to do what `advice` says."""
-
-    mark: Mark
-    about: str
-    sentence: str
-    advice: str = ""
-
-
-def tell_span(micros: int) -> str:
-    """A duration, as exact as somebody needs it who looks for its cause."""
-    unit = next((unit for unit in (DAY, HOUR, MINUTE, SECOND) if micros >= 2 * unit), SECOND)
-    return format_duration(max(round(micros / unit), 1) * unit)
 
 
 def examine_project(
@@ -60,7 +44,7 @@ def _examine_deploys(connection: Connection, project: Project) -> Iterator[Findi
     yield Finding(
         "ok",
         project.slug,
-        f"The project {project.slug} has {_deploys(count)}{without}.",
+        f"The project {project.slug} has {tell_count(count, 'deploy')}{without}.",
         "`miniapm deploys list --hidden` shows the hidden ones." if hidden else "",
     )
 
@@ -82,17 +66,19 @@ def _examine_started(
         yield Finding(
             "problem",
             project.slug,
-            f"{_deploys(overdue)} of {project.slug} began more than {format_duration(timeout)} "
-            f"ago and still {'counts' if overdue == 1 else 'count'} as running.",
+            f"{tell_count(overdue, 'deploy')} of {project.slug} began more than "
+            f"{format_duration(timeout)} ago and still {'counts' if overdue == 1 else 'count'} as "
+            "running.",
             "A running server ends what is overdue: start it, or see its log for the job `time out "
             "deploys`.",
         )
-    if running > overdue:
+    in_time = running - overdue
+    if in_time > 0:
         yield Finding(
             "ok",
             project.slug,
-            f"{_deploys(running - overdue)} of {project.slug} began and "
-            f"{_has(running - overdue)} not ended yet.",
+            f"{tell_count(in_time, 'deploy')} of {project.slug} began and "
+            f"{'has' if in_time == 1 else 'have'} not ended yet.",
             "A hook that sends `started` must send the end, too.",
         )
 
@@ -108,8 +94,9 @@ def _examine_clocks(connection: Connection, project: Project, now: int) -> Itera
         yield Finding(
             "note",
             project.slug,
-            f"{_deploys(row[0])} of {project.slug} {'carries' if row[0] == 1 else 'carry'} a time "
-            f"after {'it' if row[0] == 1 else 'they'} arrived, by up to "
+            f"{tell_count(row[0], 'deploy')} of {project.slug} "
+            f"{'carries' if row[0] == 1 else 'carry'} a time after "
+            f"{'it' if row[0] == 1 else 'they'} arrived, by up to "
             f"{format_duration(max(row[1] // MINUTE, 1) * MINUTE)}.",
             "The sender's clock is ahead, or its timestamp lacks the offset: without one it is "
             "taken as UTC.",
@@ -159,11 +146,3 @@ def _count(connection: Connection, project: Project, condition: str, at: int = 0
             at=at,
         )
     )
-
-
-def _deploys(count: int) -> str:
-    return "1 deploy" if count == 1 else f"{count:,} deploys"
-
-
-def _has(count: int) -> str:
-    return "has" if count == 1 else "have"

@@ -1,11 +1,11 @@
 """What the log of the webhooks tells about why somebody heard nothing."""
 
 from miniapm.clock import to_rfc3339
+from miniapm.domain.doctor import Finding
 from miniapm.domain.webhooks.values import Delivery, Webhook
 from miniapm.storage.connection import Connection
-from miniapm.storage.doctor import Finding
 from miniapm.storage.projects import Project
-from miniapm.storage.webhooks.deliveries import KEPT_PER_WEBHOOK, find_log
+from miniapm.storage.webhooks.deliveries import KEPT_PER_WEBHOOK, find_last_tried, find_log
 from miniapm.storage.webhooks.webhooks import find_webhooks
 
 
@@ -37,9 +37,3 @@ def _examine(webhook: Webhook, log: list[Delivery], project: Project, page: str)
         f"{name} fails: {last.problem}. Messages that wait: {waiting}.",
         f"`miniapm webhooks test {webhook.id}` tries it now; {page} has its log.",
     )
-
-
-def find_last_tried(log: list[Delivery]) -> Delivery | None:
-    """The message that was tried last, if any was."""
-    tried = [delivery for delivery in log if delivery.tried_at is not None]
-    return max(tried, key=lambda delivery: (delivery.tried_at or 0, delivery.id), default=None)

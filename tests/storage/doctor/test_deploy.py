@@ -7,13 +7,14 @@ import pytest
 from miniapm.clock import DAY, HOUR, MINUTE
 from miniapm.domain.delivery.rules import DeliveryRules
 from miniapm.domain.deploys.values import Commit
+from miniapm.domain.doctor import Finding
 from miniapm.domain.ids import IdMaker
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.find import get_deploy
 from miniapm.storage.deploys.rows import insert_commits, insert_row
-from miniapm.storage.doctor import Finding
-from miniapm.storage.doctor_deploy import Terms, examine_named
-from miniapm.storage.doctor_deploys import examine_deploys
+from miniapm.storage.doctor.deploy import Terms
+from miniapm.storage.doctor.deploys import examine_deploys
+from miniapm.storage.doctor.named import examine_named
 from miniapm.storage.impact.verdicts import Judged, store_verdict
 from miniapm.storage.observed.record import observe_releases
 from miniapm.storage.projects import Project

@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 from miniapm.clock import DAY, HOUR, to_rfc3339
 from miniapm.domain.authorization import KEY_NEEDED, explain_unknown
+from miniapm.domain.counts import tell_count
+from miniapm.domain.doctor import Finding
 from miniapm.storage.connection import Connection
-from miniapm.storage.doctor import Finding
-from miniapm.storage.doctor_callers import ADVICE, Caller, find_callers
+from miniapm.storage.doctor.callers import ADVICE, Caller, find_callers
 from miniapm.storage.projects import Project
 from miniapm.storage.refusals import KEPT_PER_PROJECT, UNKNOWN_PROJECT, Refusal, find_refusals
 
@@ -79,8 +80,7 @@ def _tell(kinds: list[_Kind], about: str, now: int, settings_url: str) -> Iterat
         yield Finding(
             "problem" if left_out[0].is_problem(now) else "note",
             about,
-            f"Calls were refused for {len(left_out):,} more "
-            f"{'reason' if len(left_out) == 1 else 'reasons'}.",
+            f"Calls were refused for {tell_count(len(left_out), 'more reason')}.",
             f"All of them: {settings_url}",
         )
 

@@ -7,10 +7,10 @@ from miniapm.clock import to_rfc3339
 from miniapm.domain.delivery.values import Outcome
 from miniapm.domain.delivery.words import tell_failure
 from miniapm.domain.deploys.values import Deploy
+from miniapm.domain.doctor import Finding
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.rows import find_commits
 from miniapm.storage.deploys.surroundings import find_previous_live
-from miniapm.storage.doctor import Finding
 
 
 def tell_outcome(

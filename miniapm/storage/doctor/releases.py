@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from miniapm.clock import DAY, HOUR
+from miniapm.domain.doctor import Finding
 from miniapm.storage.connection import Connection
-from miniapm.storage.doctor import Finding
 from miniapm.storage.projects import Project
 
 _RECENT = 14 * DAY

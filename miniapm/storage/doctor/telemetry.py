@@ -4,18 +4,16 @@ from collections.abc import Iterator
 from statistics import median
 
 from miniapm.clock import DAY, MINUTE, SECOND, to_rfc3339
+from miniapm.domain.counts import tell_count
+from miniapm.domain.doctor import Finding, tell_span
 from miniapm.domain.keys import TRACES_WRITE
 from miniapm.domain.names import find_nearest
-from miniapm.domain.retention import Lifetimes
 from miniapm.domain.spans.ids import to_arrival
 from miniapm.domain.spans.values import OTHER
 from miniapm.storage.connection import Connection
-from miniapm.storage.doctor import Finding, tell_span
-from miniapm.storage.jobs import JobRow, find_jobs, find_lifetimes
 from miniapm.storage.keys import find_keys
 from miniapm.storage.projects import Project
 from miniapm.storage.releases import Release, find_releases
-from miniapm.storage.retention.lag import explain_lag, find_lag
 from miniapm.storage.spans.names import NameCaps
 
 _SILENT = DAY
@@ -24,36 +22,6 @@ _AHEAD = 30 * SECOND
 _BEHIND = 30 * MINUTE
 _NEWEST_ENTRIES = 5_000
 _SHOWN = 3
-_TOLD_JOBS = ("flush rollups", "retention")
-
-
-def examine_jobs(
-    connection: Connection, lifetimes: Lifetimes, now: int, *, is_served: bool
-) -> Iterator[Finding]:
-    """Whether figures and retention keep up, for all projects; `lifetimes` are the settings, unless
-    the server has noted its own."""
-    jobs = find_jobs(connection)
-    lag = explain_lag(find_lag(connection), find_lifetimes(connection) or lifetimes, now)
-    for sentence in lag:
-        yield Finding(
-            # without a server nothing can keep up: that is told where the server is
-            "problem" if is_served else "note",
-            "telemetry",
-            f"Telemetry is behind: {sentence}.",
-            "A running server catches up by itself; if it does not, see its log.",
-        )
-    ran = [f"`{name}` last at {_at(jobs[name])}" for name in _TOLD_JOBS if name in jobs]
-    if ran and not lag:
-        yield Finding("ok", "telemetry", f"The jobs keep up: {', '.join(ran)}.")
-    for job in jobs.values():
-        if job.failures:
-            yield Finding(
-                "note",
-                "telemetry",
-                f"The job `{job.name}` failed {job.failures} times in a row ({job.error}); "
-                f"it last worked at {_at(job)}.",
-                "See the server's log.",
-            )
 
 
 def examine_telemetry(
@@ -74,12 +42,12 @@ def _examine_arrival(
 ) -> Iterator[Finding]:
     if releases:
         last = max(releases, key=lambda release: release.last_seen_at)
-        services = {release.service for release in releases}
+        services = tell_count(len({release.service for release in releases}), "service")
         yield Finding(
             "note" if last.last_seen_at < now - _SILENT else "ok",
             project.slug,
             f"Telemetry of {project.slug} was last seen at {to_rfc3339(last.last_seen_at)}, of the "
-            f"service {last.service} in {last.env} ({_services(len(services))} in all).",
+            f"service {last.service} in {last.env} ({services} in all).",
             "Nothing came for a day: look whether the application still exports to this server."
             if last.last_seen_at < now - _SILENT
             else "",
@@ -217,11 +185,3 @@ def _find_announced(connection: Connection, project: Project) -> set[tuple[str, 
         {"project_id": project.id},
     )
     return {(row["service"], row["env"]) for row in rows}
-
-
-def _at(job: JobRow) -> str:
-    return "no time yet" if job.finished_at is None else to_rfc3339(job.finished_at)
-
-
-def _services(count: int) -> str:
-    return "1 service" if count == 1 else f"{count:,} services"

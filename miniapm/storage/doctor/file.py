@@ -7,8 +7,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from miniapm.domain.doctor import Finding
 from miniapm.storage.connection import Connection, scalar
-from miniapm.storage.doctor import Finding
 from miniapm.storage.migrations import require_known
 
 MIB = 1024 * 1024

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from miniapm.clock import to_rfc3339
+from miniapm.domain.doctor import Finding
 from miniapm.storage.connection import Connection, scalar
-from miniapm.storage.doctor import Finding
 from miniapm.storage.prefixes import end_of
 from miniapm.storage.projects import Project
 from miniapm.storage.refusals import KEPT_PER_PROJECT, UNKNOWN_PROJECT, find_refusals

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 from miniapm.clock import HOUR, to_rfc3339
 from miniapm.domain.deploys.values import Deploy
+from miniapm.domain.doctor import Finding, tell_span
 from miniapm.domain.impact.unjudged import is_awaited, tell_unjudged
 from miniapm.domain.names import find_nearest
 from miniapm.domain.releases import is_named, is_same, label_deploy, label_release
 from miniapm.domain.spans.values import ReleaseName
 from miniapm.storage.connection import Connection
-from miniapm.storage.doctor import Finding, tell_span
 from miniapm.storage.impact.shown import find_judgement
 from miniapm.storage.releases import Release, find_releases
 
