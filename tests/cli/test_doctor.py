@@ -130,6 +130,21 @@ def test_hidden_deploys_are_mentioned(well: Command) -> None:
     assert "has 1 deploy, 1 of them hidden. `miniapm deploys list --hidden` shows" in out
 
 
+def test_a_hidden_deploy_that_never_ended_is_no_trouble(well: Command) -> None:
+    columns = "project_id, service, env, recorded_at, sources, search"
+    change(
+        well,
+        f"""insert into deploys (id, git_sha, status, deployed_at, updated_at, hidden_at, {columns})
+        select id + 1, 'bbbbbbb', 'started', 1, 1, 1, {columns} from deploys""",
+    )
+    now = clock.now()
+    visible = f"status = 'started', deployed_at = {now}, updated_at = {now}"
+    change(well, f"update deploys set {visible} where hidden_at is null")
+    out = well("doctor").out
+    assert "1 deploy of default began and has not ended yet." in out
+    assert "still count" not in out
+
+
 def test_refused_calls_are_told_with_advice(well: Command, server: Server) -> None:
     key = server.make_key("read")
     for headers in (

@@ -59,7 +59,7 @@ def _examine_started(
     overdue = _count(
         connection,
         project,
-        "status = 'started' and deployed_at <= :at and updated_at <= :at",
+        "status = 'started' and hidden_at is null and deployed_at <= :at and updated_at <= :at",
         now - timeout - 5 * MINUTE,
     )
     if overdue:
