@@ -100,7 +100,8 @@ class TelemetryStore:
         it too, and those of projects that are gone.
         """
         with self._memory(connection):
-            there = {project for project, *_ in calls if has_project(connection, project)}
+            projects = {project_id for project_id, *_ in calls}
+            there = {one for one in projects if has_project(connection, one)}
             taken: list[int] = []
             size = 0
             for index, (project_id, _, telemetry) in enumerate(calls):
@@ -119,6 +120,7 @@ class TelemetryStore:
         fresh: list[NewBatch] = []
         stored = []
         occurrences: dict[int, list[Occurrence]] = {}
+        now = self._clock()
         for project_id, defaults, telemetry in calls:
             if project_id not in self._compress:
                 self._load_dictionary(connection, project_id)
@@ -126,7 +128,7 @@ class TelemetryStore:
             for batch in telemetry.batches:
                 if self._is_new(project_id, batch.digest):
                     entries = self._early_calls.complete(project_id, batch.entries)
-                    self._early_calls.add(project_id, batch.early_calls, self._clock())
+                    self._early_calls.add(project_id, batch.early_calls, now)
                     fresh.append(NewBatch(project_id, defaults, batch, entries))
                     if batch.occurrences:
                         occurrences.setdefault(project_id, []).extend(batch.occurrences)
