@@ -27,7 +27,8 @@ from bench.figures import Figure, print_figures, read_options
 from bench.servers import ServerProcess, serve_miniapm
 from bench.stored import count_entries, find_rollup_mistakes, wait_for_rollups
 from bench.traces import DAY, Bodies, make_pool
-from miniapm.domain.spans.compression import Dictionary, decompress, dictionary_of
+from miniapm.domain.otlp.stored import open_body
+from miniapm.domain.spans.compression import Dictionary, dictionary_of
 
 SPAN_SENDERS = 6
 ERROR_SENDERS = 2
@@ -237,7 +238,7 @@ def _count_stored_spans(directory: Path) -> Counter[bytes]:
             for dictionary in (Dictionary(content),)
         }
         for (frame,) in database.execute("select body from span_batches"):
-            body = decompress(frame, dictionaries.get(dictionary_of(frame)))
+            body = open_body(frame, dictionaries.get(dictionary_of(frame)))
             stored.update(_read_span_ids(body))
     return stored
 

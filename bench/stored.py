@@ -40,12 +40,21 @@ def count_entries(directory: Path) -> int:
 def wait_for_rollups(directory: Path, seconds: float = 30) -> None:
     """Waits until the rollups of a running server hold all entries; what they lack after a crash
     comes with the first flush."""
+    _wait_for_progress(directory, "rollups", "select max(id) from entries", seconds)
+
+
+def wait_for_packing(directory: Path, seconds: float = 300) -> None:
+    """Waits until a running server has packed all bodies."""
+    _wait_for_progress(directory, "packing", "select max(id) from span_batches", seconds)
+
+
+def _wait_for_progress(directory: Path, name: str, last: str, seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    while read_number(directory, "select max(id) from entries") > read_number(
-        directory, "select entry_id from rollup_progress where name = 'rollups'"
+    while read_number(directory, last) > read_number(
+        directory, f"select entry_id from rollup_progress where name = '{name}'"
     ):
         if time.monotonic() > deadline:
-            raise TimeoutError("the rollups do not catch up with the entries")
+            raise TimeoutError(f"the {name} job does not catch up with what was sent")
         time.sleep(0.05)
 
 

@@ -47,6 +47,8 @@ from miniapm.storage.retention.job import RetentionJob
 from miniapm.storage.server_lock import find_server_address, write_server_address
 from miniapm.storage.sessions import delete_expired_sessions
 from miniapm.storage.spans.names import NameCaps
+from miniapm.storage.spans.packing_job import LOOK_SECONDS as PACK_SECONDS
+from miniapm.storage.spans.packing_job import PackingJob
 from miniapm.storage.spans.training import DictionaryTraining
 from miniapm.storage.webhooks.job import LOOK_SECONDS as TELL_SECONDS
 from miniapm.storage.webhooks.job import WebhookJob
@@ -158,6 +160,7 @@ def list_jobs(context: Context) -> list[Job]:
 
     releases = ReleaseWatch(database, clock, context.make_id, context.config.deploys.observe)
     training = DictionaryTraining(database, clock)
+    packing = PackingJob(database, context.large_digester)
     impact = make_impact_watch(context)
     webhooks = WebhookJob(
         database,
@@ -180,6 +183,7 @@ def list_jobs(context: Context) -> list[Job]:
         Job("look at releases", LOOK_AT_RELEASES_SECONDS, releases.look),
         Job("judge deploys", JUDGE_SECONDS, impact.look),
         Job("train dictionaries", 10.0, training.run),
+        Job("pack spans", PACK_SECONDS, packing.run),
         Job("tell webhooks", TELL_SECONDS, webhooks.run),
         Job("retention", 60.0, retention.run),
         Job("note jobs", 60.0, note_jobs),

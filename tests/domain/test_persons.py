@@ -1,7 +1,8 @@
-"""The traces that name a person, in either encoding."""
+"""The traces that name a person, in either encoding, and packed."""
 
 import pytest
 
+from miniapm.domain.otlp.packing import pack
 from miniapm.domain.otlp.persons import find_traces_of
 from miniapm.domain.otlp.stored import StoredBody
 from miniapm.domain.spans.compression import compress_plain
@@ -18,7 +19,7 @@ SPANS = [
 ]
 
 
-@pytest.fixture(params=["protobuf", "json"])
+@pytest.fixture(params=["protobuf", "json", "packed"])
 def encoding(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -27,7 +28,10 @@ def store(encoding: str, spans: list[SentSpan], **resource: str) -> StoredBody:
     named = {name.replace("_", "."): value for name, value in resource.items()}
     if encoding == "json":
         return StoredBody("json", DEFAULTS, compress_plain(write_json(spans, named)))
-    return StoredBody("protobuf", DEFAULTS, compress_plain(write_protobuf(spans, named)))
+    body = write_protobuf(spans, named)
+    packed = pack(body, fewest_spans=1) if encoding == "packed" else body
+    assert packed is not None
+    return StoredBody("protobuf", DEFAULTS, compress_plain(packed))
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,8 @@ def find_traces_of(stored: StoredBody, user_id: str) -> set[str]:
     """The ids (hex) of the traces that name `user_id`; none where the body cannot be read."""
     if stored.format == "requests":
         return set()
-    body = stored.open()
-    if _MARK not in body:  # nearly all: not worth a decoder
+    body = stored.find(_MARK)
+    if body is None:  # nearly all: not worth a decoder
         return set()
     try:
         named = _read_json(body) if stored.format == "json" else _read_protobuf(body)

@@ -17,6 +17,7 @@ from miniapm.domain.otlp.attributes import (
     to_text,
 )
 from miniapm.domain.otlp.exceptions import EXCEPTION
+from miniapm.domain.otlp.packing import is_packed, unpack
 from miniapm.domain.otlp.schema import load_schema
 from miniapm.domain.scrubbing import Scrubber
 from miniapm.domain.spans import span as spans
@@ -59,12 +60,19 @@ class StoredBody(NamedTuple):
     dictionary: Dictionary | None = None
 
     def open(self) -> bytes:
-        """The body as it came."""
-        return decompress(self.body, self.dictionary)
+        """The body as it came; where it was packed, one that decodes to the same."""
+        return open_body(self.body, self.dictionary)
+
+    def find(self, mark: bytes) -> bytes | None:
+        """The body if `mark`, a trace id or its end or a part of an attribute, is in it; None,
+        without unpacking it, if not."""
+        body = decompress(self.body, self.dictionary)
+        # packed or not, these stand in it as they are
+        return _unpack(body) if mark in body else None
 
     @property
     def size(self) -> int:
-        """How many bytes it opens to."""
+        """How many bytes it opens to, about: a packed one is a little smaller."""
         return size_of(self.body)
 
 
@@ -76,13 +84,23 @@ class Rewritten(NamedTuple):
     span_count: int
 
 
+def open_body(frame: bytes, dictionary: Dictionary | None = None) -> bytes:
+    """What `StoredBody.open` gives. DecodeError when it was packed and is damaged."""
+    return _unpack(decompress(frame, dictionary))
+
+
+def _unpack(body: bytes) -> bytes:
+    return unpack(body) if is_packed(body) else body
+
+
 def read_spans(stored: StoredBody, trace_id: bytes, limit: int) -> list[Span]:
     """The spans of a trace in a body, at most `limit`; none where it cannot be read."""
-    body = stored.open()
     if stored.format == "json":
-        return list(stored_json.read_spans(body, stored.defaults, trace_id.hex(), limit))
+        hex_id = trace_id.hex()
+        return list(stored_json.read_spans(stored.open(), stored.defaults, hex_id, limit))
     # many batches that have a tail in common do not hold the trace
-    if stored.format != "protobuf" or trace_id not in body:
+    body = stored.find(trace_id) if stored.format == "protobuf" else None
+    if body is None:
         return []
     found: list[Span] = []
     for resource_spans, scope_spans, span in _walk(body):
@@ -97,10 +115,11 @@ def read_spans(stored: StoredBody, trace_id: bytes, limit: int) -> list[Span]:
 
 def find_trace_ids(stored: StoredBody, ending: str, limit: int) -> list[str]:
     """The trace ids (hex) in a body that end with `ending`, a tail at least; at most `limit`."""
-    body = stored.open()
     if stored.format == "json":
-        return stored_json.find_trace_ids(body, ending, limit)
-    if stored.format != "protobuf" or bytes.fromhex(ending[-2 * TAIL_BYTES :]) not in body:
+        return stored_json.find_trace_ids(stored.open(), ending, limit)
+    tail = bytes.fromhex(ending[-2 * TAIL_BYTES :])
+    body = stored.find(tail) if stored.format == "protobuf" else None
+    if body is None:
         return []
     found: dict[str, None] = {}
     for _, _, span in _walk(body):
@@ -114,13 +133,12 @@ def find_trace_ids(stored: StoredBody, ending: str, limit: int) -> list[str]:
 
 def take_out(stored: StoredBody, trace_id: bytes) -> Rewritten | None:
     """The body without the spans of a trace; None when it holds none of them."""
-    body = stored.open()
     if stored.format == "json":
-        kept = stored_json.take_out(body, trace_id.hex())
+        kept = stored_json.take_out(stored.open(), trace_id.hex())
         if kept is None:
             return None
         rest, ids = kept
-    elif stored.format == "protobuf" and trace_id in body:
+    elif stored.format == "protobuf" and (body := stored.find(trace_id)) is not None:
         request = load_schema().TracesRequest.FromString(body)
         if not _remove(request, trace_id):
             return None

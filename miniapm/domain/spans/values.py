@@ -8,7 +8,8 @@ import msgspec
 from miniapm.domain.errors.values import Occurrence
 
 Format = Literal["protobuf", "json", "requests"]
-"""How a batch's body is to be read; `requests` have none."""
+"""How a batch's body is to be read; `requests` have none. One of protobuf that was packed since
+(`domain/otlp/packing.py`) tells so itself, by its first byte."""
 
 ALL_ENDPOINTS = 0
 """The endpoint id under which rollups count a whole release."""

@@ -128,19 +128,20 @@ def _add_stored(connection: Connection, resolution: int, key: RollupKey, rollup:
     add_encoded(rollup.buckets, histogram)
 
 
-def find_progress(connection: Connection) -> int:
-    """The last entry that the stored rollups hold; 0 when there is none yet."""
+def find_progress(connection: Connection, name: str = PROGRESS) -> int:
+    """The last entry, or batch of entries, that a job was done with; 0 when there is none yet. Of
+    the rollups, the last entry that they hold."""
     found = scalar(
         connection,
         "/* rollups.progress */ select entry_id from rollup_progress where name = :name",
-        name=PROGRESS,
+        name=name,
     )
     return int(found or 0)
 
 
-def set_progress(connection: Connection, entry_id: int) -> None:
+def set_progress(connection: Connection, entry_id: int, name: str = PROGRESS) -> None:
     connection.execute(
         """/* rollups.set_progress */ insert into rollup_progress (name, entry_id)
         values (:name, :entry_id) on conflict (name) do update set entry_id = excluded.entry_id""",
-        {"name": PROGRESS, "entry_id": entry_id},
+        {"name": name, "entry_id": entry_id},
     )

@@ -1,13 +1,14 @@
-"""Stored bodies back to spans, in both encodings."""
+"""Stored bodies back to spans, in both encodings, and packed."""
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from miniapm.domain.otlp.json_traces import read_json_traces
+from miniapm.domain.otlp.packing import pack
 from miniapm.domain.otlp.stored import (
     StoredBody,
     find_trace_ids,
@@ -39,29 +40,35 @@ from tests.otlp import (
 DEFAULTS = TelemetryDefaults("default", "production")
 SCRUBBER = Scrubber()
 TRACE, OTHER = b"\x0a" * 16, b"\x0c" * 16
-FORMATS: tuple[Format, ...] = ("protobuf", "json")
+Form = Literal["protobuf", "json", "packed"]
+FORMS: tuple[Form, ...] = ("protobuf", "json", "packed")
 
 
-def store(format_: Format, groups: Sequence[Group]) -> StoredBody:
-    """As ingest stores it."""
-    if format_ == "json":
+def store(form: Form, groups: Sequence[Group]) -> StoredBody:
+    """As ingest stores it, or as it is packed afterwards."""
+    if form == "json":
         telemetry = read_json_traces(write_json(groups), DEFAULTS, NOW, SCRUBBER)
     else:
         telemetry = read_traces(write_protobuf(groups), DEFAULTS, NOW, SCRUBBER)
     assert telemetry.rejected == 0, telemetry.reason
     [batch] = telemetry.batches
-    return StoredBody(batch.format, DEFAULTS, batch.body)
+    body = batch.body
+    if form == "packed":
+        packed = pack(decompress(body), fewest_spans=1)
+        assert packed is not None
+        body = compress_plain(packed)
+    return StoredBody(batch.format, DEFAULTS, body)
 
 
-def read(format_: Format, *items: Span, **group: Any) -> list[WholeSpan]:
-    return read_spans(store(format_, [Group(items, **group)]), TRACE, 1000)
+def read(form: Form, *items: Span, **group: Any) -> list[WholeSpan]:
+    return read_spans(store(form, [Group(items, **group)]), TRACE, 1000)
 
 
-@pytest.mark.parametrize("format_", FORMATS)
-def test_the_spans_of_a_trace_come_back(format_: Format) -> None:
+@pytest.mark.parametrize("form", FORMS)
+def test_the_spans_of_a_trace_come_back(form: Form) -> None:
     statement = {"db.system": "postgresql", "db.statement": "select 1"}
     stored = store(
-        format_,
+        form,
         [
             Group(
                 [
@@ -92,7 +99,7 @@ def test_the_spans_of_a_trace_come_back(format_: Format) -> None:
     assert len(read_spans(stored, TRACE, 2)) == 2
 
 
-@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(
     "attributes",
     [
@@ -100,22 +107,22 @@ def test_the_spans_of_a_trace_come_back(format_: Format) -> None:
         {"http.request.method": "GET", "url.full": "http://a/b", "http.response.status_code": 200},
     ],
 )
-def test_both_conventions_are_understood(format_: Format, attributes: dict[str, Any]) -> None:
-    [span] = read(format_, Span(kind=CLIENT, parent_id=b"\x01" * 8, attributes=attributes))
+def test_both_conventions_are_understood(form: Form, attributes: dict[str, Any]) -> None:
+    [span] = read(form, Span(kind=CLIENT, parent_id=b"\x01" * 8, attributes=attributes))
     assert (span.method, span.address, span.status_code) == ("GET", "http://a/b", 200)
     assert span.category == "http"
     assert read_details(span, SCRUBBER).attributes == attributes
 
 
-@pytest.mark.parametrize("format_", FORMATS)
-def test_details_come_as_they_were_sent_with_secrets_masked(format_: Format) -> None:
+@pytest.mark.parametrize("form", FORMS)
+def test_details_come_as_they_were_sent_with_secrets_masked(form: Form) -> None:
     attributes = {
         "a": 1, "b": True, "c": [1, 2], "d": {"password": "x", "n": 1.5}, "e": "t?token=abc",
         "authorization": "Basic abc",
     }  # fmt: skip
     event = Event("retry", NOW_NS + 5 * MS, {"secret": "s", "attempt": 2})
     [span] = read(
-        format_, Span(attributes=attributes, events=[event]), resource={"k": "v", "api_key": "z"}
+        form, Span(attributes=attributes, events=[event]), resource={"k": "v", "api_key": "z"}
     )
     details = read_details(span, SCRUBBER)
     assert details.attributes == {
@@ -127,8 +134,8 @@ def test_details_come_as_they_were_sent_with_secrets_masked(format_: Format) -> 
     assert not may_hold_exception(span)
 
 
-@pytest.mark.parametrize("format_", FORMATS)
-def test_an_exception_has_the_fingerprint_that_it_was_counted_under(format_: Format) -> None:
+@pytest.mark.parametrize("form", FORMS)
+def test_an_exception_has_the_fingerprint_that_it_was_counted_under(form: Form) -> None:
     stack = 'Traceback (most recent call last):\n  File "/app/a.py", line 3, in f\n    g()\n'
     told = {
         "exception.type": "ValueError",
@@ -136,9 +143,9 @@ def test_an_exception_has_the_fingerprint_that_it_was_counted_under(format_: For
         "exception.stacktrace": stack,
     }
     groups = [Group([Span(events=[Event(attributes=told), Event("other")])])]
-    stored = store(format_, groups)
-    writing = write_protobuf if format_ == "protobuf" else write_json
-    reading = read_traces if format_ == "protobuf" else read_json_traces
+    stored = store(form, groups)
+    writing = write_protobuf if form == "protobuf" else write_json
+    reading = read_traces if form == "protobuf" else read_json_traces
     [counted] = reading(writing(groups), DEFAULTS, NOW, SCRUBBER).batches[0].occurrences
     [span] = read_spans(stored, TRACE, 10)
     assert may_hold_exception(span)
@@ -150,10 +157,10 @@ def test_an_exception_has_the_fingerprint_that_it_was_counted_under(format_: For
     assert [event.name for event in details.events] == ["other"]
 
 
-@pytest.mark.parametrize("format_", FORMATS)
-def test_trace_ids_are_found_by_their_end(format_: Format) -> None:
+@pytest.mark.parametrize("form", FORMS)
+def test_trace_ids_are_found_by_their_end(form: Form) -> None:
     ids = [bytes(11) + bytes([n, 0xAB, 1, 2, 3]) for n in (1, 1, 2, 0x0F)]
-    stored = store(format_, [Group([Span(trace_id=trace_id) for trace_id in ids])])
+    stored = store(form, [Group([Span(trace_id=trace_id) for trace_id in ids])])
     assert find_trace_ids(stored, "ab010203", 10) == [ids[0].hex(), ids[2].hex(), ids[3].hex()]
     assert find_trace_ids(stored, "fab010203", 10) == [ids[3].hex()]
     assert find_trace_ids(stored, "ab010203", 2) == [ids[0].hex(), ids[2].hex()]
@@ -170,14 +177,14 @@ def test_an_id_in_json_is_found_however_it_is_written(written: str) -> None:
     assert take_out(stored, TRACE) is not None
 
 
-@pytest.mark.parametrize("format_", FORMATS)
-def test_a_trace_is_taken_out_of_a_body(format_: Format) -> None:
+@pytest.mark.parametrize("form", FORMS)
+def test_a_trace_is_taken_out_of_a_body(form: Form) -> None:
     attributes = {"user.name": "ada"}
     groups = [
         Group([Span(attributes=attributes), Span(trace_id=OTHER, name="kept")], scope="s"),
         Group([Span(span_id=b"\x05" * 8, attributes=attributes)], {"service.name": "pay"}),
     ]
-    stored = store(format_, groups)
+    stored = store(form, groups)
     assert b"ada" in decompress(stored.body)
     rewritten = take_out(stored, TRACE)
     assert rewritten is not None
@@ -264,7 +271,7 @@ def test_what_cannot_be_read_of_a_span_in_json_is_left_out(
     assert details.attributes == {"a": 1}
 
 
-@pytest.mark.parametrize("format_", [*FORMATS, "requests"])
+@pytest.mark.parametrize("format_", ["protobuf", "json", "requests"])
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff" + TRACE, b'{"resourceSpans": 1}', b"[]"])
 def test_what_is_no_request_holds_no_spans(format_: Format, body: bytes) -> None:
     stored = StoredBody(format_, DEFAULTS, compress_plain(body))

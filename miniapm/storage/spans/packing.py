@@ -1,0 +1,128 @@
+"""The bodies that stay, made smaller: which are due, and putting what was packed in their place.
+
+Bodies are compressed quickly while their sender waits. Soon after, in the order in which they
+arrived, each is packed (`domain/otlp/packing.py`) and compressed well. A mark tells how far that
+has come; it moves in the transaction that stores them, so whatever stops it, it goes on from there.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from miniapm.domain.otlp.packing import pack
+from miniapm.domain.otlp.stored import StoredBody
+from miniapm.domain.spans.compression import Dictionary, compress_well
+from miniapm.storage.connection import Connection, Row, scalar
+from miniapm.storage.rollups.flush import find_progress, set_progress
+from miniapm.storage.spans.dictionaries import Bodies, find_latest_dictionary
+
+log = logging.getLogger(__name__)
+
+PROGRESS = "packing"
+"""The mark's name."""
+SLICE_BATCHES = 16
+_SLICE_BYTES = 4 * 1024 * 1024
+_LARGEST_BODY = 8 * 1024 * 1024
+_LEAST_GAIN = 16
+"""What is not smaller by a 16th is not worth writing."""
+
+
+class DueBody(NamedTuple):
+    """A batch's body as it is stored, and the dictionary that it is to be packed with."""
+
+    batch_id: int
+    project_id: int
+    stored: StoredBody
+    dictionary: Dictionary | None
+
+
+class DueBodies(NamedTuple):
+    """Some of the bodies behind the mark; once they are done, so is all up to batch `reached`."""
+
+    bodies: list[DueBody]
+    reached: int
+
+
+class PackedBody(NamedTuple):
+    """What is to stand in the place of `was`."""
+
+    batch_id: int
+    project_id: int
+    was: bytes
+    body: bytes
+
+
+def find_due(connection: Connection, limit: int = SLICE_BATCHES) -> DueBodies | None:
+    """At most `limit` bodies behind the mark and some megabytes, the first to arrive first; None
+    when there is nothing behind it. What cannot be opened, or is very large, is left out."""
+    after = find_progress(connection, PROGRESS)
+    projects: dict[int, tuple[Bodies, Dictionary | None]] = {}
+    due: list[DueBody] = []
+    reached = count = size = 0
+    rows = connection.execute(
+        """/* span_batches.due */ select id, project_id, format, defaults, body from span_batches
+        where id > :after and format <> 'requests' order by id limit :limit""",
+        {"after": after, "limit": limit},
+    )
+    for row in rows:
+        count, reached = count + 1, row["id"]
+        project_id = row["project_id"]
+        if project_id not in projects:
+            projects[project_id] = (
+                Bodies(connection, project_id),
+                find_latest_dictionary(connection, project_id),
+            )
+        bodies, dictionary = projects[project_id]
+        stored = _open(bodies, row)
+        if stored is not None:
+            due.append(DueBody(reached, project_id, stored, dictionary))
+            size += stored.size
+            if size >= _SLICE_BYTES:
+                return DueBodies(due, reached)
+    if count < limit:
+        last = scalar(connection, "/* span_batches.last */ select max(id) from span_batches")
+        reached = last or 0
+    return DueBodies(due, reached) if reached > after else None
+
+
+def _open(bodies: Bodies, row: Row) -> StoredBody | None:
+    try:
+        stored = bodies.stored(row)
+        return stored if stored.size <= _LARGEST_BODY else None
+    except Exception as error:
+        # one bad body must not hold up those behind it
+        log.error("the body of batch %d cannot be opened", row["id"], exc_info=error)
+        return None
+
+
+def pack_body(due: DueBody) -> PackedBody | None:
+    """What to store in its place; None where that is not worth it, or it cannot be read."""
+    stored = due.stored
+    try:
+        body = stored.open()
+        packed = pack(body) if stored.format == "protobuf" else None
+        frame = compress_well(body if packed is None else packed, due.dictionary)
+    except Exception as error:
+        log.error("the body of batch %d cannot be packed", due.batch_id, exc_info=error)
+        return None
+    if len(frame) > len(stored.body) * (_LEAST_GAIN - 1) // _LEAST_GAIN:
+        return None
+    return PackedBody(due.batch_id, due.project_id, stored.body, frame)
+
+
+def replace_bodies(connection: Connection, packed: Sequence[PackedBody], reached: int) -> int:
+    """Puts the packed bodies in the place of what they were made of, and moves the mark; gives how
+    many it were. One that was erased or rewritten meanwhile stays as it is."""
+    before = scalar(connection, "PRAGMA secure_delete")
+    # what is erased later must not be found in the pages that become free here
+    connection.execute("PRAGMA secure_delete = ON").fetchone()
+    try:
+        replaced = connection.executemany(
+            """/* span_batches.pack */ update span_batches set body = :body
+            where id = :batch_id and project_id = :project_id and body = :was""",
+            [one._asdict() for one in packed],
+        ).rowcount
+    finally:
+        connection.execute(f"PRAGMA secure_delete = {before}").fetchone()
+    set_progress(connection, reached, PROGRESS)
+    return max(0, replaced)
