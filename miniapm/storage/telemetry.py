@@ -14,6 +14,7 @@ from miniapm.domain.rollups import OpenRollups, Rollups
 from miniapm.domain.spans.compression import Compress, Dictionary, compress_plain
 from miniapm.domain.spans.early_calls import EarlyCallsMemory
 from miniapm.domain.spans.ids import BatchIds, to_batch_id
+from miniapm.domain.spans.recent_bodies import MOST_REMEMBERED, RecentBodies
 from miniapm.domain.spans.values import Telemetry, TelemetryDefaults
 from miniapm.storage.connection import Connection
 from miniapm.storage.errors.record import RecordedError, record_occurrences
@@ -26,7 +27,6 @@ from miniapm.storage.spans.record import NewBatch, insert_batches
 from miniapm.storage.spans.replay import find_digests, find_last_batch, replay_entries
 
 REMEMBER_BODIES = 15 * MINUTE
-MOST_BODIES = 50_000
 # one takes a quarter of a megabyte once it is used
 MOST_DICTIONARIES = 16
 # of compressed bodies: 20 to 50 ms of work
@@ -54,10 +54,7 @@ class TelemetryStore:
         self._stale = False
         self._batch_ids = BatchIds(self._clock, find_last_batch(connection))
         since = to_batch_id(self._clock() - REMEMBER_BODIES)
-        self._bodies = {
-            (project_id, digest): batch_id
-            for project_id, digest, batch_id in find_digests(connection, since, MOST_BODIES)
-        }
+        self._bodies = RecentBodies(find_digests(connection, since, MOST_REMEMBERED))
         self._compress: dict[int, Compress] = {}
         self._early_calls = EarlyCallsMemory()
         self._open = OpenRollups()
@@ -193,7 +190,7 @@ class TelemetryStore:
     def flush(self, connection: Connection) -> int:
         """Brings the stored rollups up to date; gives how many rows that took."""
         with self._memory(connection):
-            self._forget_old_bodies()
+            self._bodies.forget_before(to_batch_id(self._clock() - REMEMBER_BODIES))
             self._early_calls.forget_old(self._clock())
             written = flush_rollups(connection, self._open)
             self.stirred.note(
@@ -205,18 +202,5 @@ class TelemetryStore:
 
     def _is_new(self, project_id: int, digest: bytes) -> bool:
         """Whether a body did not come before, as far as is remembered; it is from now on."""
-        bodies, body = self._bodies, (project_id, digest)
-        if body in bodies:
-            return False
-        bodies[body] = max(self._batch_ids.last, to_batch_id(self._clock()))
-        if len(bodies) > MOST_BODIES:
-            del bodies[next(iter(bodies))]
-        return True
-
-    def _forget_old_bodies(self) -> None:
-        oldest = to_batch_id(self._clock() - REMEMBER_BODIES)
-        while self._bodies:
-            first = next(iter(self._bodies))
-            if self._bodies[first] >= oldest:
-                return
-            del self._bodies[first]
+        at = max(self._batch_ids.last, to_batch_id(self._clock()))
+        return self._bodies.add(project_id, digest, at)

@@ -172,7 +172,7 @@ def test_an_old_body_is_forgotten(
 def test_bodies_are_remembered_up_to_a_number(
     connection: Connection, store: TelemetryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("miniapm.storage.telemetry.MOST_BODIES", 2)
+    monkeypatch.setattr("miniapm.domain.spans.recent_bodies.MOST_REMEMBERED", 2)
     for body in (b"one", b"two", b"three", b"three", b"one"):
         store.record_spans(connection, 1, DEFAULTS, telemetry(make_batch(body, "GET /a")))
     assert count(connection, "span_batches") == 4
