@@ -56,6 +56,7 @@ class TelemetryStore:
         since = to_batch_id(self._clock() - REMEMBER_BODIES)
         self._bodies = RecentBodies(find_digests(connection, since, MOST_REMEMBERED))
         self._compress: dict[int, Compress] = {}
+        self._unproven: set[int] = set()
         self._early_calls = EarlyCallsMemory()
         self._open = OpenRollups()
         replay_entries(connection, self._open, find_progress(connection))
@@ -144,15 +145,24 @@ class TelemetryStore:
         if len(self._compress) >= MOST_DICTIONARIES:
             del self._compress[next(iter(self._compress))]
         dictionary = find_latest_dictionary(connection, project_id)
-        self._compress[project_id] = compress_plain if dictionary is None else dictionary.compress
+        if dictionary is None or dictionary.id in self._unproven:
+            self._compress[project_id] = compress_plain
+        else:
+            self._compress[project_id] = dictionary.compress
 
     def add_dictionary(
         self, connection: Connection, project_id: int, dictionary: Dictionary
     ) -> None:
-        """Bodies of the project are compressed with `dictionary` from now on."""
+        """Keeps a dictionary. It must not be used before it is on disk: see `use_dictionary`."""
         with self._memory(connection):
             insert_dictionary(connection, project_id, dictionary, self._clock())
-            self._compress[project_id] = dictionary.compress
+            self._unproven.add(dictionary.id)
+
+    def use_dictionary(self, project_id: int, dictionary: Dictionary) -> None:
+        """Bodies of the project are compressed with `dictionary` from now on, for it is on disk;
+        from any thread."""
+        self._unproven.discard(dictionary.id)
+        self._compress[project_id] = dictionary.compress
 
     def record_errors(
         self,

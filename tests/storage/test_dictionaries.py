@@ -67,6 +67,11 @@ def take(store: TelemetryStore, connection: Connection, number: int) -> None:
     store.record_spans(connection, 1, DEFAULTS, Telemetry(batches=[batch]))
 
 
+def learn(store: TelemetryStore, connection: Connection, dictionary: Dictionary) -> None:
+    store.add_dictionary(connection, 1, dictionary)
+    store.use_dictionary(1, dictionary)
+
+
 def frames(connection: Connection) -> list[bytes]:
     rows = connection.execute("select body from span_batches order by id")
     return [row["body"] for row in rows]
@@ -89,13 +94,12 @@ def test_new_bodies_use_it_and_old_ones_are_still_read(
     connection: Connection, store: TelemetryStore, dictionary: Dictionary
 ) -> None:
     take(store, connection, 1)
-    store.add_dictionary(connection, 1, dictionary)
+    learn(store, connection, dictionary)
     take(store, connection, 3)
     take(store, connection, 2)
     first, _, second = frames(connection)
     assert (dictionary_of(first), dictionary_of(second)) == (0, dictionary.id)
     bodies = Bodies(connection, 1)
-    assert [bodies.open(first), bodies.open(second)] == [make_body(1), make_body(2)]
     rows = connection.execute("select format, defaults, body from span_batches order by id")
     stored = [bodies.stored(row) for row in rows]
     assert [s.open() for s in stored] == [make_body(1), make_body(3), make_body(2)]
@@ -105,7 +109,7 @@ def test_new_bodies_use_it_and_old_ones_are_still_read(
 def test_a_restart_goes_on_with_it(
     connection: Connection, store: TelemetryStore, dictionary: Dictionary, clock: FakeClock
 ) -> None:
-    store.add_dictionary(connection, 1, dictionary)
+    learn(store, connection, dictionary)
     again = TelemetryStore(connection, clock, IdMaker(clock), NameCaps())
     for number in range(3):
         take(again, connection, number)
@@ -118,7 +122,7 @@ def test_a_retry_is_recognised_whatever_it_is_compressed_with(
     connection: Connection, store: TelemetryStore, dictionary: Dictionary
 ) -> None:
     take(store, connection, 1)
-    store.add_dictionary(connection, 1, dictionary)
+    learn(store, connection, dictionary)
     take(store, connection, 2)
     take(store, connection, 1)
     assert len(frames(connection)) == 2
@@ -133,8 +137,36 @@ def test_one_is_due_once_there_are_samples_and_again_after_a_month(
     assert find_samples(connection, 1, 0) == []
     for number in range(1, 30):
         take(store, connection, number)
-    assert find_samples(connection, 1, 0)[:2] == [make_body(29), make_body(28)]
-    store.add_dictionary(connection, 1, dictionary)
+    assert [s.body for s in find_samples(connection, 1, 0)[:2]] == [make_body(29), make_body(28)]
+    learn(store, connection, dictionary)
     assert find_untrained(connection, clock()) == []
     clock.move(RENEW_AFTER)
     assert find_untrained(connection, clock()) == [1]
+
+
+def test_one_is_not_used_before_it_is_on_disk(
+    connection: Connection, store: TelemetryStore, dictionary: Dictionary, clock: FakeClock
+) -> None:
+    take(store, connection, 1)
+    store.add_dictionary(connection, 1, dictionary)
+    take(store, connection, 2)
+    # nor by a project whose dictionary has to be looked for meanwhile
+    again = TelemetryStore(connection, clock, IdMaker(clock), NameCaps())
+    again.add_dictionary(connection, 1, dictionary)
+    take(again, connection, 3)
+    take(again, connection, 4)
+    assert {dictionary_of(frame) for frame in frames(connection)} == {0}
+    again.use_dictionary(1, dictionary)
+    take(again, connection, 5)
+    assert dictionary_of(frames(connection)[-1]) == dictionary.id
+
+
+def test_a_body_that_does_not_open_is_no_sample(
+    connection: Connection, store: TelemetryStore
+) -> None:
+    for number in range(25):
+        take(store, connection, number)
+    bad = "select max(id) from span_batches"
+    connection.execute(f"update span_batches set body = x'00ff' where id = ({bad})")
+    assert [s.body for s in find_samples(connection, 1, 0)[:1]] == [make_body(23)]
+    assert len(find_samples(connection, 1, 0)) == 24

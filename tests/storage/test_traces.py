@@ -151,6 +151,29 @@ def test_a_trace_is_erased_and_all_else_stays(
     assert delete_trace(connection, 1, bytes.fromhex(FIRST)) == DeletedTrace(0, 0, 0)
 
 
+def test_many_traces_of_one_batch_are_erased_one_after_the_other(
+    connection: Connection, recorder: Recorder
+) -> None:
+    ids = [f"{number:032x}" for number in range(1, 41)]
+    recorder.record([SentSpan(trace_id, START, "mine") for trace_id in ids])
+    erased = [delete_trace(connection, 1, bytes.fromhex(trace_id)) for trace_id in ids[:39]]
+    assert erased == [DeletedTrace(1, 1, 1)] * 39
+    rows = connection.execute("select hex(trace_id) from entries").fetchall()
+    assert [row[0] for row in rows] == [ids[39].upper()]
+
+
+def test_a_damaged_body_is_erased_with_the_trace_that_may_be_in_it(
+    connection: Connection, recorder: Recorder
+) -> None:
+    recorder.record([SentSpan(FIRST, START, "lost"), SentSpan(FIRST, START, "too")])
+    recorder.record([SentSpan(SECOND, START, "kept")])
+    damaged = "select min(id) from span_batches"
+    connection.execute(f"update span_batches set body = substr(body, 1, 20) where id = ({damaged})")
+    assert delete_trace(connection, 1, bytes.fromhex(FIRST)) == DeletedTrace(1, 2, 2)
+    assert count_rows(connection, "span_batches") == 1
+    assert names_of(connection, SECOND) == ["kept"]
+
+
 def test_a_retry_does_not_bring_an_erased_trace_back(
     connection: Connection, recorder: Recorder, clock: FakeClock
 ) -> None:

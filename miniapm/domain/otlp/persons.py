@@ -10,11 +10,12 @@ from google.protobuf.message import DecodeError
 from miniapm.domain.otlp.attributes import read_attributes
 from miniapm.domain.otlp.json_attributes import NONE_GIVEN, find_json_attributes
 from miniapm.domain.otlp.schema import load_schema
-from miniapm.domain.otlp.stored import StoredBody
+from miniapm.domain.otlp.stored import DamagedBody, StoredBody
 
 _NAMES = ("user.id", "enduser.id")
 _WANTED = {name: name for name in _NAMES}
-_MARK = b"user.id"
+MARK = b"user.id"
+"""What stands in every attribute that names a person, and in few others."""
 
 
 class _Resource(msgspec.Struct):
@@ -43,13 +44,13 @@ def find_traces_of(stored: StoredBody, user_id: str) -> set[str]:
     """The ids (hex) of the traces that name `user_id`; none where the body cannot be read."""
     if stored.format == "requests":
         return set()
-    body = stored.find(_MARK)
-    if body is None:  # nearly all: not worth a decoder
-        return set()
     try:
+        body = stored.find(MARK)
+        if body is None:  # nearly all: not worth a decoder
+            return set()
         named = _read_json(body) if stored.format == "json" else _read_protobuf(body)
         return {trace for trace, values in named if any(str(v) == user_id for v in values)}
-    except (DecodeError, msgspec.DecodeError):
+    except (DamagedBody, DecodeError, msgspec.DecodeError):
         return set()
 
 
@@ -64,7 +65,7 @@ def _read_protobuf(body: bytes) -> Iterator[tuple[str, list[Any]]]:
 
 
 def _read_named(raws: Iterable[bytes]) -> list[Any]:
-    read = read_attributes(raw for raw in raws if _MARK in raw)
+    read = read_attributes(raw for raw in raws if MARK in raw)
     return [read[name] for name in _NAMES if name in read]
 
 

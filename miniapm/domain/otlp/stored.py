@@ -51,6 +51,10 @@ _WANTED = encode_names(spans.WANTED)
 _WANTED_OF_RESOURCES = encode_names(resources.WANTED)
 
 
+class DamagedBody(Exception):
+    """A stored body does not open any more."""
+
+
 class StoredBody(NamedTuple):
     """A batch's body as it is stored, compressed."""
 
@@ -60,13 +64,13 @@ class StoredBody(NamedTuple):
     dictionary: Dictionary | None = None
 
     def open(self) -> bytes:
-        """The body as it came; where it was packed, one that decodes to the same."""
+        """The body as it came; where it was packed, one that decodes to the same. DamagedBody."""
         return open_body(self.body, self.dictionary)
 
     def find(self, mark: bytes) -> bytes | None:
         """The body if `mark`, a trace id or its end or a part of an attribute, is in it; None,
-        without unpacking it, if not."""
-        body = decompress(self.body, self.dictionary)
+        without unpacking it, if not. DamagedBody."""
+        body = _decompress(self.body, self.dictionary)
         # packed or not, these stand in it as they are
         return _unpack(body) if mark in body else None
 
@@ -85,12 +89,22 @@ class Rewritten(NamedTuple):
 
 
 def open_body(frame: bytes, dictionary: Dictionary | None = None) -> bytes:
-    """What `StoredBody.open` gives. DecodeError when it was packed and is damaged."""
-    return _unpack(decompress(frame, dictionary))
+    """What `StoredBody.open` gives. DamagedBody."""
+    return _unpack(_decompress(frame, dictionary))
+
+
+def _decompress(frame: bytes, dictionary: Dictionary | None) -> bytes:
+    try:
+        return decompress(frame, dictionary)
+    except Exception as error:
+        raise DamagedBody(str(error)) from error
 
 
 def _unpack(body: bytes) -> bytes:
-    return unpack(body) if is_packed(body) else body
+    try:
+        return unpack(body) if is_packed(body) else body
+    except DecodeError as error:
+        raise DamagedBody(str(error)) from error
 
 
 def read_spans(stored: StoredBody, trace_id: bytes, limit: int) -> list[Span]:

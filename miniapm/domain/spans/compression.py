@@ -99,13 +99,19 @@ def _plain_compressors() -> _Compressors:
 
 
 def dictionary_of(frame: bytes) -> int:
-    """The id of the dictionary that a compressed body needs; 0 for none."""
-    return zstd.get_frame_info(frame).dictionary_id if frame else 0
+    """The id of the dictionary that a compressed body needs; 0 for none, and what is no frame."""
+    try:
+        return zstd.get_frame_info(frame).dictionary_id
+    except zstd.ZstdError:
+        return 0
 
 
 def size_of(frame: bytes) -> int:
-    """How many bytes a compressed body opens to, without opening it."""
-    return zstd.get_frame_info(frame).decompressed_size or 0 if frame else 0
+    """How many bytes a compressed body opens to, without opening it; 0 for what is no frame."""
+    try:
+        return zstd.get_frame_info(frame).decompressed_size or 0
+    except zstd.ZstdError:
+        return 0
 
 
 def decompress(frame: bytes, dictionary: Dictionary | None = None) -> bytes:

@@ -1,11 +1,12 @@
 """The dictionaries with which bodies are compressed: one a project, made anew once a month."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from miniapm.clock import DAY
-from miniapm.domain.otlp.stored import StoredBody, open_body
+from miniapm.domain.otlp.stored import DamagedBody, StoredBody
 from miniapm.domain.spans.compression import MOST_SAMPLE_BYTES, Dictionary, dictionary_of
-from miniapm.domain.spans.values import TelemetryDefaults
+from miniapm.domain.spans.values import Format, TelemetryDefaults
 from miniapm.storage.connection import Connection, Row, scalar
 
 RENEW_AFTER = 30 * DAY
@@ -56,10 +57,6 @@ class Bodies:
         body = row["body"]
         return StoredBody(row["format"], TelemetryDefaults(service, env), body, self._find(body))
 
-    def open(self, frame: bytes) -> bytes:
-        """The body as it came."""
-        return open_body(frame, self._find(frame))
-
     def _find(self, frame: bytes) -> Dictionary | None:
         needed = dictionary_of(frame)
         if needed not in self._known:
@@ -67,7 +64,9 @@ class Bodies:
         return self._known[needed]
 
 
-def _get_dictionary(connection: Connection, project_id: int, dictionary_id: int) -> Dictionary:
+def _get_dictionary(
+    connection: Connection, project_id: int, dictionary_id: int
+) -> Dictionary | None:
     content = scalar(
         connection,
         """/* span_dictionaries.get */ select content from span_dictionaries
@@ -75,8 +74,8 @@ def _get_dictionary(connection: Connection, project_id: int, dictionary_id: int)
         project_id=project_id,
         id=dictionary_id,
     )
-    assert content is not None, "dictionaries are kept as long as their project"
-    return Dictionary(content)
+    # without it the body is as good as damaged, which `StoredBody.open` says
+    return None if content is None else Dictionary(content)
 
 
 def find_untrained(connection: Connection, now: int) -> list[int]:
@@ -91,25 +90,38 @@ def find_untrained(connection: Connection, now: int) -> list[int]:
     return [row["id"] for row in rows]
 
 
-def find_samples(connection: Connection, project_id: int, since_id: int) -> list[bytes]:
+class Sample(NamedTuple):
+    """A body as it came."""
+
+    format: Format
+    body: bytes
+
+
+def find_samples(connection: Connection, project_id: int, since_id: int) -> list[Sample]:
     """Some of the project's latest bodies, as they came, from batch `since_id` on; none when it
     sent too few. Not as they are packed: a dictionary made of those serves both kinds worse."""
     bodies = Bodies(connection, project_id)
     frames = connection.execute(
-        f"""/* span_batches.samples */ select body from span_batches
+        f"""/* span_batches.samples */ select format, defaults, body from span_batches
         where id >= :since_id and project_id = :project_id and format <> 'requests'
         order by id desc limit {_MOST_BATCHES}""",
         {"project_id": project_id, "since_id": since_id},
     )
-    samples = list(_open_some(bodies, (row["body"] for row in frames)))
+    samples = list(_open_some(bodies, frames))
     return samples if len(samples) >= _FEWEST_BATCHES else []
 
 
-def _open_some(bodies: Bodies, frames: Iterator[bytes]) -> Iterator[bytes]:
+def _open_some(bodies: Bodies, rows: Iterable[Row]) -> Iterator[Sample]:
     size = 0
-    for frame in frames:
-        body = bodies.open(frame)
-        yield body[:_LARGEST_BODY]
+    for row in rows:
+        stored = bodies.stored(row)
+        if stored.size > _LARGEST_BODY:
+            continue
+        try:
+            body = stored.open()
+        except DamagedBody:  # there are others to learn from
+            continue
+        yield Sample(stored.format, body)
         size += len(body)
         if size >= MOST_SAMPLE_BYTES:
             return

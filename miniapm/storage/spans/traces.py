@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from miniapm.clock import MINUTE
-from miniapm.domain.otlp.stored import StoredBody, take_out
+from miniapm.domain.otlp.stored import DamagedBody, Rewritten, StoredBody, take_out
 from miniapm.domain.spans.batches import TAIL_BYTES, has_tail
 from miniapm.domain.spans.ids import POSITIONS, to_arrival, to_batch_id
 from miniapm.storage.connection import Connection, scalar
@@ -142,18 +142,18 @@ def delete_trace(connection: Connection, project_id: int, trace_id: bytes) -> De
     bodies = Bodies(connection, project_id)
     for batch_id in find_batches(connection, project_id, trace_id):
         stored = _read_body(connection, project_id, batch_id, bodies)
-        rewritten = take_out(stored, trace_id) if stored is not None else None
+        rewritten = _take_out(stored, trace_id) if stored is not None else None
         if rewritten is None:
             continue
         size = _count_spans(connection, project_id, batch_id)
         # the entries of a batch have the ids that follow on its own
         entries += connection.execute(
             """/* entries.delete_trace */ delete from entries
-            where id between :low and :high and project_id = :project_id
+            where id >= :low and id < :high and +project_id = :project_id
                 and trace_id = :trace_id""",
             {
                 "low": batch_id,
-                "high": batch_id + size,
+                "high": batch_id + POSITIONS,
                 "project_id": project_id,
                 "trace_id": trace_id,
             },
@@ -163,6 +163,14 @@ def delete_trace(connection: Connection, project_id: int, trace_id: bytes) -> De
         batches += 1
         spans += size - rewritten.span_count
     return DeletedTrace(batches, spans, entries)
+
+
+def _take_out(stored: StoredBody, trace_id: bytes) -> Rewritten | None:
+    try:
+        return take_out(stored, trace_id)
+    except DamagedBody:
+        # nobody can read it any more, but the trace may be in it: all of it goes
+        return Rewritten(None, b"", 0)
 
 
 def _count_spans(connection: Connection, project_id: int, batch_id: int) -> int:

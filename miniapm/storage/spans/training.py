@@ -1,12 +1,14 @@
 """The job that trains dictionaries: soon after a project has begun to send, and once a month."""
 
 import asyncio
+from collections.abc import Sequence
 
 from miniapm.clock import DAY, MINUTE, Clock
-from miniapm.domain.spans.compression import train_dictionary
+from miniapm.domain.otlp.samples import clean_sample
+from miniapm.domain.spans.compression import Dictionary, train_dictionary
 from miniapm.domain.spans.ids import to_batch_id
 from miniapm.storage.database import Database
-from miniapm.storage.spans.dictionaries import find_samples, find_untrained
+from miniapm.storage.spans.dictionaries import Sample, find_samples, find_untrained
 
 _RECENT = 7 * DAY
 _TRY_AGAIN = 10 * MINUTE
@@ -32,8 +34,14 @@ class DictionaryTraining:
         samples = await database.read(find_samples, project_id, since)
         if not samples:
             return
-        dictionary = await asyncio.to_thread(train_dictionary, samples)
+        dictionary = await asyncio.to_thread(_train, samples)
         if dictionary is None:
             self._not_before[project_id] = now + _TRY_AGAIN
         else:
             await database.write(database.telemetry.add_dictionary, project_id, dictionary)
+            database.telemetry.use_dictionary(project_id, dictionary)
+
+
+def _train(samples: Sequence[Sample]) -> Dictionary | None:
+    cleaned = (clean_sample(sample.format, sample.body) for sample in samples)
+    return train_dictionary([sample for sample in cleaned if sample is not None])

@@ -100,9 +100,9 @@ def test_dictionaries_are_made_of_bodies_as_they_came(
 ) -> None:
     for number in range(20):
         recorder.record(make_spans(number))
-    before = find_samples(connection, 1, 0)
+    before = [sample.body for sample in find_samples(connection, 1, 0)]
     pack_all(connection)
-    after = find_samples(connection, 1, 0)
+    after = [sample.body for sample in find_samples(connection, 1, 0)]
     assert len(after) == 20
     assert not any(map(is_packed, after))
     read = load_schema().TracesRequest.FromString
