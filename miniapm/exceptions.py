@@ -50,8 +50,14 @@ class Forbidden(MiniapmError):
 
 
 class NotFound(MiniapmError):
+    """`advice` is what a page says besides: what may have become of it."""
+
     code = "not_found"
     status = 404
+
+    def __init__(self, message: str, advice: str = "") -> None:
+        super().__init__(message)
+        self.advice = advice
 
 
 class MethodNotAllowed(MiniapmError):

@@ -3,24 +3,45 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, Literal, NamedTuple, ParamSpec
 
 from miniapm.cli.output import tell
+from miniapm.domain.counts import tell_count
+from miniapm.domain.whole_words import WholeWord
 from miniapm.storage.audit import Act, note
 from miniapm.storage.connection import Connection
 from miniapm.storage.erasure import (
     Erased,
     count_batches,
     erase_occurrences,
+    erase_refusals,
     erase_trace,
     find_named_occurrences,
+    find_naming_groups,
     find_user_traces,
+    mask_message,
 )
-from miniapm.storage.once import open_existing, rehearse_once, write_once
+from miniapm.storage.once import open_existing, read_once, rehearse_once, write_once
 from miniapm.storage.retention.sweep import REST
 
 P = ParamSpec("P")
 _TOLD_STEPS = 10
+
+
+class Named(NamedTuple):
+    """What is to be erased: a trace by its hex id, or a person."""
+
+    kind: Literal["trace", "user"]
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+
+def tell_erased(erased: Erased) -> str:
+    """`3 spans, 1 request`: what there is of each kind, "nothing" where there is none."""
+    counts = erased._asdict().items()
+    return ", ".join(tell_count(count, kind[:-1]) for kind, count in counts if count) or "nothing"
 
 
 class Eraser:
@@ -32,20 +53,29 @@ class Eraser:
         self._act = act
         self._is_rehearsal = is_rehearsal
 
-    def erase_trace(self, trace_id: str) -> Erased:
-        """A trace by its hex id, and the errors that name it."""
+    def erase(self, named: Named) -> Erased:
+        if named.kind == "trace":
+            return self._erase_trace(named.id)
+        return self._erase_user(named.id)
+
+    def _erase_trace(self, trace_id: str) -> Erased:
+        """A trace, and the errors that name it."""
         erased = self._write(erase_trace, self._project_id, trace_id)
         erased = erased.plus(self._erase_occurrences({trace_id}))
         self._note("trace.erase", f"trace {trace_id}", erased)
         return erased
 
-    def erase_user(self, user_id: str) -> Erased:
-        """The errors of a person, and the traces whose spans name that person."""
+    def _erase_user(self, user_id: str) -> Erased:
+        """The errors of a person, the traces and refused calls that name that person, and the id in
+        the messages of other errors."""
+        word = WholeWord(user_id)
         erased = Erased()
         trace_ids = self._find_traces(user_id)
         for trace_id in sorted(trace_ids):
             erased = erased.plus(self._write(erase_trace, self._project_id, trace_id))
         erased = erased.plus(self._erase_occurrences(trace_ids, user_id))
+        erased = erased.plus(self._write(erase_refusals, self._project_id, word))
+        erased = erased.plus(self._mask_messages(word))
         # who it was is what shall be forgotten
         self._note("user.erase", "a person", erased)
         return erased
@@ -71,6 +101,12 @@ class Eraser:
             erased = erased.plus(self._write(erase_occurrences, self._project_id, ids))
         return erased
 
+    def _mask_messages(self, word: WholeWord) -> Erased:
+        erased = Erased()
+        for group_id in read_once(self._path, find_naming_groups, self._project_id, word):
+            erased = erased.plus(self._write(mask_message, self._project_id, group_id, word))
+        return erased
+
     def _write(
         self, query: Callable[Concatenate[Connection, P], Erased], *args: P.args, **kwargs: P.kwargs
     ) -> Erased:
@@ -83,5 +119,5 @@ class Eraser:
 
     def _note(self, action: str, subject: str, erased: Erased) -> None:
         if not self._is_rehearsal:
-            detail = ", ".join(f"{count} {kind}" for kind, count in erased._asdict().items())
+            detail = tell_erased(erased)
             write_once(self._path, note, self._act, self._project_id, action, subject, detail)

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ import typer
 
 from miniapm import clock
 from miniapm.cli.audit import make_act
-from miniapm.cli.erasing import Eraser
+from miniapm.cli.erasing import Eraser, Named, tell_erased
 from miniapm.cli.options import (
     ConfigOption,
     DatabaseOption,
@@ -25,14 +26,16 @@ from miniapm.cli.prompts import confirm
 from miniapm.domain.durations import format_duration
 from miniapm.domain.retention import CutOffs, Lifetimes, find_cut_offs
 from miniapm.exceptions import Unavailable
+from miniapm.storage.clearing import clear_log
+from miniapm.storage.erasure import Erased
 from miniapm.storage.jobs import find_lifetimes
 from miniapm.storage.once import read_once
-from miniapm.storage.projects import choose_project
+from miniapm.storage.projects import Project, choose_project
 from miniapm.storage.retention.count import count_old
 from miniapm.storage.retention.names import UnusedNames
 from miniapm.storage.retention.stages import list_arrivals, list_figures
 from miniapm.storage.retention.sweep import Sweep, sweep_once
-from miniapm.storage.server_lock import server_lock
+from miniapm.storage.server_lock import is_served, server_lock
 
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 _KINDS = ("spans", "requests", "occurrences", "rollups", "error_counts", "endpoints", "releases")
@@ -47,7 +50,7 @@ def prune(
         str | None,
         typer.Option(
             metavar="ID",
-            help="Erase this person: errors, and traces that name user.id or enduser.id.",
+            help="Erase this person, by the id that the application sends.",
         ),
     ] = None,
     project: ProjectOption = None,
@@ -65,8 +68,18 @@ def prune(
     every minute. The file does not get smaller: its pages are used again. Deploys and groups of
     errors are kept.
 
-    --trace and --user erase what names a trace or a person, of whatever age, in one project. There
-    is no undo. Figures stay: they name nobody. Backups that were made before still have it.
+    --trace and --user erase what names a trace or a person, of whatever age, in one project. They
+    show how much that is and ask first, at a terminal. There is no undo.
+
+    --user takes the id that the application sends. It erases the errors that have it as user_id, or
+    in their context as user.id or enduser.id; the traces that have it as user.id or enduser.id of a
+    span, with their errors; and the refused calls that have it as a word. In the message by which
+    an error is listed, a mark takes the place of the id.
+
+    What stays: figures; deploys; spans and errors that name the person only in another way, such as
+    by user.email, in a path or in a text; the last 200 messages to each webhook; the dictionary by
+    which spans are compressed, which may hold texts of some; backups that were made before. A
+    running server clears its log, the file that ends in -wal, within about a minute.
 
     Example: miniapm prune --user 4711 --project web-shop
     """
@@ -80,15 +93,43 @@ def prune(
         _prune(path, settings.lifetimes, dry_run=dry_run, yes=yes, as_json=as_json)
         return
     owner = read_once(path, choose_project, project)
-    eraser = Eraser(path, owner.id, make_act(), is_rehearsal=dry_run)
-    erased = (
-        eraser.erase_trace(_read_trace(trace))
-        if trace is not None
-        else eraser.erase_user(_read_user(user or ""))
+    named = (
+        Named("user", _read_user(user or ""))
+        if trace is None
+        else Named("trace", _read_trace(trace))
     )
+    _erase(path, owner, named, dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+def _erase(
+    path: Path, project: Project, named: Named, *, dry_run: bool, yes: bool, as_json: bool
+) -> None:
+    def run(*, is_rehearsal: bool) -> Erased:
+        return Eraser(path, project.id, make_act(), is_rehearsal=is_rehearsal).erase(named)
+
+    missing = f"Nothing of {named} is in {project.slug}; look at the id, and at --project."
+    if dry_run or (not yes and sys.stdin.isatty()):
+        found = run(is_rehearsal=True)
+        if dry_run or not any(found):
+            print_fields(found._asdict(), as_json=as_json)
+            told = f"Nothing was erased in {project.slug}: this is what would go."
+            tell(told if any(found) else missing)
+            return
+        with contextlib.redirect_stdout(sys.stderr):
+            print_fields(found._asdict(), as_json=False)
+    # a script has named what to erase, and can be asked nothing
+    agrees = yes or not sys.stdin.isatty()
+    confirm(f"Erase {named} from {project.slug}? There is no undo.", yes=agrees)
+    erased = run(is_rehearsal=False)
     print_fields(erased._asdict(), as_json=as_json)
-    if dry_run:
-        tell(f"Nothing was erased in {owner.slug}: this is what would go.")
+    tell(f"Erased from {project.slug}: {tell_erased(erased)}." if any(erased) else missing)
+    if any(erased) and not clear_log(path):
+        until = (
+            "the server clears it, within about a minute"
+            if is_served(path)
+            else "whoever reads the database now has closed it"
+        )
+        tell(f"The log, {path.name}-wal, may hold it until {until}.")
 
 
 def _prune(path: Path, lifetimes: Lifetimes, *, dry_run: bool, yes: bool, as_json: bool) -> None:

@@ -6,9 +6,15 @@ Figures stay: they name nobody. Freed pages are overwritten, so that nothing can
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
+import msgspec
+
+from miniapm.domain.errors.persons import names_person
 from miniapm.domain.otlp.persons import find_traces_of
+from miniapm.domain.whole_words import WholeWord
 from miniapm.storage.connection import Connection, scalar
+from miniapm.storage.errors.groups import get_group, update_group
 from miniapm.storage.errors.occurrences import get_occurrence
+from miniapm.storage.refusals import KEPT_PER_PROJECT, UNKNOWN_PROJECT, Refusal, find_refusals
 from miniapm.storage.spans.dictionaries import Bodies
 from miniapm.storage.spans.traces import delete_trace
 
@@ -17,11 +23,14 @@ _OCCURRENCES_A_PAGE = 500
 
 
 class Erased(NamedTuple):
-    """How much was erased of each kind; `requests` are entries."""
+    """How much was erased of each kind: `requests` are entries, `messages` those of groups of
+    errors in which a name was masked."""
 
     spans: int = 0
     requests: int = 0
     occurrences: int = 0
+    refusals: int = 0
+    messages: int = 0
 
     def plus(self, other: "Erased") -> "Erased":
         return Erased(*(a + b for a, b in zip(self, other, strict=True)))
@@ -82,7 +91,7 @@ def find_named_occurrences(
         found = []
         for row in rows:
             kept = get_occurrence(connection, project_id, row["group_id"], row["id"]).occurrence
-            if kept.trace_id in trace_ids or (user_id is not None and kept.user_id == user_id):
+            if kept.trace_id in trace_ids or (user_id is not None and names_person(kept, user_id)):
                 found.append(row["id"])
         if found:
             yield found
@@ -96,6 +105,51 @@ def erase_occurrences(connection: Connection, project_id: int, ids: Collection[i
         [(one, project_id) for one in ids],
     )
     return Erased(occurrences=deleted.rowcount)
+
+
+def find_naming_groups(connection: Connection, project_id: int, word: WholeWord) -> list[int]:
+    """The ids of the groups of errors whose message has a name in it."""
+    rows = connection.execute(
+        """/* error_groups.find_messages */ select id, message from error_groups
+        where project_id = :project_id""",
+        {"project_id": project_id},
+    )
+    return [row["id"] for row in rows if word.is_in(row["message"])]
+
+
+def mask_message(connection: Connection, project_id: int, group_id: int, word: WholeWord) -> Erased:
+    """Takes a name out of the message of a group. Its fingerprint stays: what comes next is still
+    the same error."""
+    group = get_group(connection, project_id, group_id)
+    masked = word.mask(group.message)
+    if masked == group.message:
+        return Erased()
+    _overwrite(connection)
+    update_group(connection, msgspec.structs.replace(group, message=masked))
+    return Erased(messages=1)
+
+
+def erase_refusals(connection: Connection, project_id: int, word: WholeWord) -> Erased:
+    """Deletes the refused calls of the project that have a name in them, and those of nobody known:
+    whose they are, nobody can tell."""
+    _overwrite(connection)
+    found = [
+        {"id": refusal.id, "project_id": owner}
+        for owner in (project_id, UNKNOWN_PROJECT)
+        for refusal in find_refusals(connection, owner, KEPT_PER_PROJECT)
+        if _names(refusal, word)
+    ]
+    connection.executemany(
+        """/* refusals.erase */ delete from refusals
+        where id = :id and project_id = :project_id""",
+        found,
+    )
+    return Erased(refusals=len(found))
+
+
+def _names(refusal: Refusal, word: WholeWord) -> bool:
+    told = (refusal.body.decode(errors="replace"), refusal.message, *refusal.fields.values())
+    return any(map(word.is_in_body, told))
 
 
 def _overwrite(connection: Connection) -> None:

@@ -17,7 +17,12 @@ from typing import Any, TypeVar
 
 from miniapm.exceptions import Busy, Unavailable
 from miniapm.storage.budget import ByteBudget
-from miniapm.storage.connection import file_lock, identify_file, translate_error
+from miniapm.storage.connection import (
+    LOCK_WAIT_SECONDS,
+    file_lock,
+    identify_file,
+    translate_error,
+)
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -26,6 +31,7 @@ GROUP_LIMIT = 512
 GROUP_SECONDS = 0.05
 GATHER_SECONDS = 0.003
 CHECKPOINT_SECONDS = 0.25
+TRUNCATE_SECONDS = 60.0
 SLOWEST_LOCK_SECONDS = 30.0
 LAST_CHECKPOINT_MS = 500
 COMPLAINT_SECONDS = 10.0
@@ -83,7 +89,7 @@ class Writer:
         self._closing = False
         self._loop = asyncio.get_running_loop()
         self._finished = self._loop.create_future()
-        self._checkpointed_at = time.monotonic()
+        self._checkpointed_at = self._truncated_at = time.monotonic()
         self._dirty = False
         self._complained_at = float("-inf")
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -300,15 +306,29 @@ class Writer:
         try:
             with file_lock(self._path, 1.0 if last else 0.0) as held:
                 if held:
+                    now = time.monotonic()
                     if last:
-                        # a stranger who reads for long must not hold up the exit
-                        self._connection.execute(f"PRAGMA busy_timeout = {LAST_CHECKPOINT_MS}")
-                    mode = "TRUNCATE" if last else "PASSIVE"
-                    self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+                        self._truncate(LAST_CHECKPOINT_MS)
+                    elif now - self._truncated_at < TRUNCATE_SECONDS:
+                        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                    # what was erased must not stay in the end of a long log, which nothing reaches
+                    elif self._truncate(0):
+                        self._truncated_at = now
                     self._dirty = False
         except (sqlite3.Error, OSError, Unavailable) as error:
             log.warning("the checkpoint waits: %s", error)
         self._checkpointed_at = time.monotonic()
+
+    def _truncate(self, wait_ms: int) -> bool:
+        """Checkpoints and empties the log. False, without holding anybody up for longer than
+        `wait_ms`, where a stranger reads what is older: then it is a checkpoint all the same."""
+        execute = self._connection.execute
+        execute(f"PRAGMA busy_timeout = {wait_ms}")
+        try:
+            [is_busy, *_] = execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            execute(f"PRAGMA busy_timeout = {round(LOCK_WAIT_SECONDS * 1000)}")
+        return not is_busy
 
 
 def _as_settable(error: Exception) -> Exception:

@@ -14,6 +14,7 @@ from miniapm.clock import DAY, HOUR
 from miniapm.domain.retention import Lifetimes
 from miniapm.storage.connection import open_connection, transaction
 from miniapm.storage.jobs import write_lifetimes
+from miniapm.storage.refusals import UNKNOWN_PROJECT, Refusal, insert_refusal
 from tests.cli.conftest import Command
 from tests.cli.terminal import run_in_terminal
 from tests.conftest import FakeClock, Server, start_server
@@ -34,6 +35,19 @@ def recorder(miniapm: Command) -> Iterator[Recorder]:
 
 def counts(command: Command) -> list[int]:
     return [command.rows(f"select count(*) as n from {table}")[0]["n"] for table in TABLES]
+
+
+def make_refusal(body: bytes, refusal_id: int, **fields: Any) -> Refusal:
+    values = {"project_id": 1, "message": "Bad.", "fields": {}, **fields}
+    return Refusal(
+        id=refusal_id,
+        route="/ingest/errors",
+        key_id=None,
+        status=400,
+        body=body,
+        refused_at=0,
+        **values,
+    )
 
 
 def record_error(recorder: Recorder, **fields: Any) -> None:
@@ -134,22 +148,26 @@ def test_a_trace_is_erased_and_nothing_else(miniapm: Command, recorder: Recorder
     recorder.record([SentSpan(ONE, at)], as_json=True)
     record_error(recorder, trace_id=ONE, span_id="01" * 8)
     record_error(recorder, trace_id=TWO, span_id="02" * 8)
-    expected = {"spans": 3, "requests": 2, "occurrences": 1}
+    expected = {"spans": 3, "requests": 2, "occurrences": 1, "refusals": 0, "messages": 0}
     dry = miniapm("prune", "--trace", ONE, "--dry-run", "--json")
     assert (dry.code, json.loads(dry.out)) == (0, expected)
     assert counts(miniapm) == [2, 2, 3, 2]
-    done = miniapm("prune", "--trace", ONE.upper(), "--json")
+    done = miniapm("prune", "--trace", ONE.upper(), "--json", "--yes")
     assert (done.code, json.loads(done.out)) == (0, expected)
+    assert "Erased from default: 3 spans, 2 requests, 1 occurrence." in done.err
     assert counts(miniapm) == [1, 1, 1, 1]
     [entry] = miniapm.rows("select hex(trace_id) as trace_id from entries")
     assert entry["trace_id"].lower() == TWO
     [note] = miniapm.rows("select subject, detail, project_id from audit")
     assert note == {
         "subject": f"trace {ONE}",
-        "detail": "3 spans, 2 requests, 1 occurrences",
+        "detail": "3 spans, 2 requests, 1 occurrence",
         "project_id": 1,
     }
-    assert json.loads(miniapm("prune", "--trace", ONE, "--json").out)["spans"] == 0
+    again = miniapm("prune", "--trace", ONE, "--json", "-y")
+    assert (again.code, set(json.loads(again.out).values())) == (0, {0})
+    missing = f"Nothing of trace {ONE} is in default; look at the id, and at --project."
+    assert again.err.splitlines() == [missing]
 
 
 def test_a_person_is_erased(miniapm: Command, recorder: Recorder) -> None:
@@ -161,18 +179,93 @@ def test_a_person_is_erased(miniapm: Command, recorder: Recorder) -> None:
     record_error(recorder, user_id=person)
     record_error(recorder, user_id="bob")
     record_error(recorder, trace_id=ONE, span_id="01" * 8)
-    done = miniapm("prune", "--user", person, "--json")
-    assert (done.code, json.loads(done.out)) == (0, {"spans": 2, "requests": 1, "occurrences": 2})
+    done = miniapm("prune", "--user", person, "--json", "--yes")
+    assert (done.code, json.loads(done.out)) == (
+        0,
+        {"spans": 2, "requests": 1, "occurrences": 2, "refusals": 0, "messages": 0},
+    )
     assert "Looked through 3 of 3 batches" in done.err
     assert [row["n"] for row in miniapm.rows("select span_count as n from span_batches")] == [1] * 3
     assert counts(miniapm)[2:] == [3, 1]
     # who it was stands nowhere, not in the audit trail nor in freed pages
-    recorder.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    assert person.encode() not in (miniapm.home / "miniapm.db").read_bytes()
+    for name in ("miniapm.db", "miniapm.db-wal"):
+        assert person.encode() not in (miniapm.home / name).read_bytes(), name
     [note] = miniapm.rows("select action, subject from audit")
     assert note == {"action": "user.erase", "subject": "a person"}
-    assert miniapm("prune", "--user", "bob").code == 0
+    assert miniapm("prune", "--user", "bob", "--yes").code == 0
     assert counts(miniapm)[3] == 0
+
+
+def test_what_names_a_person_only_in_words_is_erased_too(
+    miniapm: Command, recorder: Recorder
+) -> None:
+    person = "4711"
+    for context in (
+        {"user.id": 4711},
+        {"enduser": {"id": person}},
+        {"user": {"id": "14711"}},
+        None,
+    ):
+        record_error(recorder, context=context, exception_class="Nested")
+    record_error(recorder, message="bad user 4711, not 14711", exception_class="Named")
+    refusals = [
+        make_refusal(b'{"user_id": "4711"', 1),
+        make_refusal(b"{}", 2, fields={"user_id": "4711 is no text"}),
+        make_refusal(b'{"user_id": "14711"}', 3),
+        make_refusal(b"user_id=4711", 4, project_id=UNKNOWN_PROJECT),
+    ]
+    for refusal in refusals:
+        insert_refusal(recorder.connection, refusal)
+    expected = {"spans": 0, "requests": 0, "occurrences": 2, "refusals": 3, "messages": 1}
+    dry = miniapm("prune", "--user", person, "--json", "--dry-run")
+    assert (json.loads(dry.out), counts(miniapm)[3]) == (expected, 5)
+    done = miniapm("prune", "--user", person, "--json", "--yes")
+    assert (done.code, json.loads(done.out)) == (0, expected)
+    assert "Erased from default: 2 occurrences, 3 refusals, 1 message." in done.err
+    assert counts(miniapm)[3] == 3
+    assert [row["id"] for row in miniapm.rows("select id from refusals")] == [3]
+    sql = "select message, search, fingerprint from error_groups where exception_class = 'Named'"
+    [group] = miniapm.rows(sql)
+    assert (group["message"], group["fingerprint"]) == ("bad user \u2026, not 14711", "Named")
+    assert "bad user \u2026, not 14711" in group["search"].splitlines()
+
+
+def test_a_terminal_is_asked_first(miniapm: Command, recorder: Recorder) -> None:
+    record_error(recorder, user_id="ann")
+    command = ("prune", "--user", "ann")
+    code, screen = run_in_terminal(miniapm.home, *command, typed={"[y/N]": "n"})
+    assert (code, counts(miniapm)[3]) == (2, 1)
+    table, question = screen.split("Erase user ann from default?")
+    assert "occurrences  1" in table
+    assert "Nothing was changed." in question
+    code, screen = run_in_terminal(miniapm.home, *command, typed={"[y/N]": "y"})
+    assert (code, counts(miniapm)[3]) == (0, 0)
+    assert "Erased from default: 1 occurrence." in screen
+    record_error(recorder, user_id="ann")
+    code, screen = run_in_terminal(miniapm.home, *command, "-y", typed={})
+    assert (code, counts(miniapm)[3]) == (0, 0)
+    assert "[y/N]" not in screen
+    # nobody is asked about nothing
+    code, screen = run_in_terminal(miniapm.home, *command, typed={})
+    assert (code, "Nothing of user ann is in default" in screen) == (0, True)
+
+
+def test_where_nobody_can_be_asked_it_is_done(miniapm: Command, recorder: Recorder) -> None:
+    record_error(recorder, user_id="ann")
+    done = miniapm("prune", "--user", "ann")
+    assert (done.code, counts(miniapm)[3]) == (0, 0)
+    assert "[y/N]" not in done.err
+    assert "Erased from default: 1 occurrence" in done.err
+
+
+def test_somebody_who_reads_keeps_the_log(miniapm: Command, recorder: Recorder) -> None:
+    record_error(recorder, user_id="ann")
+    recorder.connection.execute("begin")
+    recorder.connection.execute("select count(*) from error_occurrences").fetchone()
+    done = miniapm("prune", "--user", "ann", "--yes")
+    assert done.code == 0
+    assert "miniapm.db-wal, may hold it until whoever reads the database" in done.err
+    recorder.connection.execute("rollback")
 
 
 def test_another_project_is_left_alone(miniapm: Command, recorder: Recorder) -> None:
@@ -182,7 +275,8 @@ def test_another_project_is_left_alone(miniapm: Command, recorder: Recorder) -> 
     recorder.record([SentSpan(ONE, at, attributes={"user.id": "ann"})])
     record_error(recorder, user_id="ann")
     for what in (("--user", "ann"), ("--trace", ONE)):
-        done = miniapm("prune", *what, "--project", "blog", "--json")
+        done = miniapm("prune", *what, "--project", "blog", "--json", "--yes")
+        assert "is in blog" in done.err
         assert set(json.loads(done.out).values()) == {0}
     assert counts(miniapm) == [1, 1, 1, 1]
 
@@ -232,14 +326,14 @@ def test_beside_a_server_that_takes_spans(server: Server, command: Command) -> N
     sender = threading.Thread(target=send)
     sender.start()
     try:
-        ends = [command("prune", "--user", "ann", "--json"), command("prune", "--json")]
+        ends = [command("prune", "--user", "ann", "--yes"), command("prune", "--json")]
     finally:
         done.set()
         sender.join(20)
     assert [(end.code, "locked" in end.err) for end in ends] == [(0, False)] * 2
     assert set(answers) == {200}
     # what came in after the look is erased by another
-    assert command("prune", "--user", "ann").code == 0
+    assert command("prune", "--user", "ann", "--yes").code == 0
     [kept] = server.rows("select count(*) as n, count(distinct trace_id) as traces from entries")
     assert kept == {"n": len(answers), "traces": len(answers)}
     context = server.running.context
@@ -249,6 +343,22 @@ def test_beside_a_server_that_takes_spans(server: Server, command: Command) -> N
     )
     assert figures["n"] == 2 * len(answers)
     assert server.rows("pragma integrity_check") == [{"integrity_check": "ok"}]
+
+
+def test_beside_a_server_the_log_is_left_to_it(server: Server, command: Command) -> None:
+    headers = {"Authorization": f"Bearer {server.make_key('errors:write')}"}
+    error = {"exception_class": "Oops", "message": "it broke", "user_id": "ann"}
+    assert server.http.post("/ingest/errors", json=error, headers=headers).status_code in (201, 202)
+    done = command("prune", "--user", "ann", "--yes")
+    assert (done.code, done.err.splitlines()) == (
+        0,
+        [
+            "Erased from default: 1 occurrence.",
+            "The log, miniapm.db-wal, may hold it until the server clears it, within about a "
+            "minute.",
+        ],
+    )
+    assert server.rows("select id from error_occurrences") == []
 
 
 def test_a_server_keeps_the_names_that_it_remembers(server: Server, command: Command) -> None:

@@ -42,6 +42,11 @@ def test_spans_name_persons(encoding: str, user_id: str, expected: set[str]) -> 
     assert find_traces_of(store(encoding, SPANS), user_id) == expected
 
 
+def test_a_damaged_body_does_not_stop_the_search(encoding: str) -> None:
+    stored = store(encoding, SPANS)
+    assert find_traces_of(stored._replace(body=stored.body[:-9]), "ann") == set()
+
+
 def test_a_resource_names_a_person_for_all_its_spans(encoding: str) -> None:
     stored = store(encoding, [SentSpan(ONE, START), SentSpan(TWO, START)], enduser_id="ann")
     assert find_traces_of(stored, "ann") == {ONE, TWO}

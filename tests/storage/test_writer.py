@@ -16,7 +16,7 @@ import pytest
 
 from miniapm.exceptions import Busy
 from miniapm.storage.budget import ByteBudget
-from miniapm.storage.connection import Connection, open_connection
+from miniapm.storage.connection import LOCK_WAIT_SECONDS, Connection, open_connection
 from miniapm.storage.migrations import migrate
 from miniapm.storage.once import write_once
 from miniapm.storage.writer import GROUP_LIMIT, Writer
@@ -365,6 +365,50 @@ def test_checkpoints_keep_the_log_short(path: Path, monkeypatch: pytest.MonkeyPa
                 # what a checkpoint copied is written over
                 await writer.submit(insert, i, 200_000)
             assert wal.stat().st_size < 60 * 200_000
+
+    run(test)
+
+
+@pytest.mark.parametrize(("seconds", "is_cleared"), [(0.0, True), (1000.0, False)])
+def test_the_log_is_cleared_now_and_then(
+    path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, is_cleared: bool
+) -> None:
+    """What was erased would stay in the end of a long log for as long as only little is written."""
+    monkeypatch.setattr("miniapm.storage.writer.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("miniapm.storage.writer.TRUNCATE_SECONDS", seconds)
+    wal = path.with_name("miniapm.db-wal")
+
+    def measure(connection: Connection) -> int:
+        return wal.stat().st_size
+
+    async def test() -> None:
+        async with open_writer(path) as writer:
+            await writer.submit(insert, 1, 200_000)
+            assert (await writer.submit(measure) == 0) is is_cleared
+
+    run(test)
+
+
+def test_a_reader_only_postpones_the_clearing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("miniapm.storage.writer.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("miniapm.storage.writer.TRUNCATE_SECONDS", 0.0)
+    wal = path.with_name("miniapm.db-wal")
+
+    def measure(connection: Connection) -> tuple[int, int]:
+        [timeout] = connection.execute("pragma busy_timeout").fetchone()
+        return wal.stat().st_size, timeout
+
+    async def test() -> None:
+        stranger = sqlite3.connect(path, isolation_level=None)
+        async with open_writer(path) as writer:
+            stranger.execute("begin")
+            stranger.execute("select count(*) from things").fetchone()
+            await writer.submit(insert, 1, 200_000)
+            size, timeout = await writer.submit(measure)
+            assert (size > 200_000, timeout) == (True, LOCK_WAIT_SECONDS * 1000)
+            stranger.close()
+            await writer.submit(insert, 2)
+            assert await writer.submit(measure) == (0, timeout)
 
     run(test)
 

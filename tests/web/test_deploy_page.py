@@ -157,7 +157,9 @@ def test_commits_are_linked_where_the_repository_is_known(server: Server) -> Non
 
 @pytest.mark.parametrize("bad", ["0", "-1", "abc", "99999999999999999999", "1e3", "%00", "%D9%A1"])
 def test_an_id_that_cannot_be_is_not_found(server: Server, bad: str) -> None:
-    assert server.sign_in().get(f"{PAGE}/{bad}").status_code == 404
+    answer = server.sign_in().get(f"{PAGE}/{bad}")
+    assert answer.status_code == 404
+    assert "hidden ones can be restored" in parse_html(answer.text).one("article.trouble").text
     assert server.sign_in().post(f"{PAGE}/{bad}/hide").status_code == 404
 
 
@@ -165,7 +167,9 @@ def test_another_projects_deploy_is_not_found(server: Server) -> None:
     server.run(factories.insert_project(server.running.context, "other"))
     theirs = add_deploy(server, project="other")
     admin = server.sign_in()
-    assert admin.get(f"{PAGE}/{theirs.id}").status_code == 404
+    answer = admin.get(f"{PAGE}/{theirs.id}")
+    assert answer.status_code == 404
+    assert "hidden ones can be restored" in parse_html(answer.text).one("article.trouble").text
     for action in ("edit", "hide", "restore", "undo"):
         answer = admin.post(f"{PAGE}/{theirs.id}/{action}", data={"change": "1", "version": "x"})
         assert answer.status_code == 404

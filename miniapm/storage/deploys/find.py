@@ -82,8 +82,16 @@ def get_deploy(connection: Connection, project_id: int, deploy_id: int) -> Deplo
         {"project_id": project_id, "id": deploy_id},
     ).fetchall()
     if not rows:
-        raise NotFound("There is no such deploy in this project.")
+        raise no_such_deploy()
     return to_deploys(connection, project_id, rows)[0]
+
+
+def no_such_deploy() -> NotFound:
+    return NotFound(
+        "There is no such deploy in this project.",
+        "Nothing is lost: deploys are only ever hidden, and hidden ones can be restored. One of "
+        "another project looks like this too.",
+    )
 
 
 def find_by_ids(connection: Connection, project_id: int, ids: Iterable[int]) -> dict[int, Deploy]:

@@ -11,9 +11,9 @@ from miniapm.domain.deploys.repositories import Repository, read_repository
 from miniapm.domain.deploys.shown import ShownDeploy
 from miniapm.domain.deploys.values import ENDS, Commit, Deploy
 from miniapm.domain.ids import parse_id
-from miniapm.exceptions import NotFound
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.change import Change, find_changes
+from miniapm.storage.deploys.find import no_such_deploy
 from miniapm.storage.deploys.shown import get_shown
 from miniapm.storage.deploys.surroundings import find_next_live, find_previous_live
 from miniapm.storage.deploys.traffic import Traffic, find_traffic
@@ -117,7 +117,7 @@ def deploy_id_of(request: Request) -> int:
     """The id in the address; NotFound when it cannot be one."""
     deploy_id = parse_id(request.path_params["id"])
     if deploy_id is None:
-        raise NotFound("There is no such deploy in this project.")
+        raise no_such_deploy()
     return deploy_id
 
 
