@@ -4,7 +4,9 @@ Strings are trimmed; empty ones and null mean absent; aliases given twice must a
 characters and lone surrogates are refused; unknown fields are ignored; every bad field is named.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
+from difflib import get_close_matches
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -12,6 +14,9 @@ import msgspec
 from miniapm.domain.deploys.explaining import explain
 from miniapm.domain.deploys.texts import clean_text
 from miniapm.printable import printable
+
+_MISSING = "is required"
+_MOST_COMPARED, _MOST_NAMED, _LONGEST_NAME = 100, 5, 40
 
 Problems = dict[str, str]
 Payload = TypeVar("Payload", bound=msgspec.Struct)
@@ -81,7 +86,7 @@ class PayloadFields(Generic[Payload]):
                 continue
             if name not in values:
                 if field.required:
-                    problems[name] = "is required"
+                    problems[name] = _MISSING
                 continue
             try:
                 msgspec.convert(values[name], field.type)
@@ -93,10 +98,16 @@ class PayloadFields(Generic[Payload]):
                     problems[name] = "holds a lone surrogate"
         return None
 
-    def name_strangers(self, given: Mapping[str, Any]) -> str:
-        """What was sent under names that mean nothing here: one of them may be meant."""
-        strangers = [printable(name, 40) for name in given if name not in self._canonical]
-        return f"; you sent {', '.join(strangers[:5])}" if strangers else ""
+    def name_strangers(self, given: Mapping[str, Any], wanted: str = "") -> str:
+        """What was sent under names that mean nothing here: one of them may be meant; those that
+        look like `wanted`, where any does."""
+        return name_strangers(given, self._canonical, wanted)
+
+    def point_out_strangers(self, problems: Problems, given: Mapping[str, Any]) -> None:
+        """Adds to what is missing in `problems` what may have been meant for it."""
+        for name, reason in problems.items():
+            if reason == _MISSING:
+                problems[name] += self.name_strangers(given, name)
 
     def name_as_written(self, problems: Problems, given: Mapping[str, Any]) -> Problems:
         """`problems` under the names that the sender used, where those were aliases."""
@@ -106,3 +117,12 @@ class PayloadFields(Generic[Payload]):
             if given.get(name) in (None, "") and alias in given
         }
         return {written.get(name, name): reason for name, reason in problems.items()}
+
+
+def name_strangers(given: Iterable[str], known: Container[str], wanted: str = "") -> str:
+    """Of the names in `given` those that are not `known`, in the words of an error; only those that
+    look like `wanted`, where any does."""
+    unknown = (printable(name, _LONGEST_NAME) for name in given if name not in known)
+    strangers = list(islice(unknown, _MOST_COMPARED))
+    named = get_close_matches(wanted, strangers, _MOST_NAMED) or strangers[:_MOST_NAMED]
+    return f"; you sent {', '.join(named)}" if named else ""

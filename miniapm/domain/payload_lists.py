@@ -5,6 +5,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
+from miniapm.domain.payload_fields import name_strangers
 from miniapm.domain.strict_json import decode_object
 from miniapm.exceptions import Invalid
 
@@ -45,10 +46,12 @@ def read_items(
 
     Invalid when there is no such list; an item for which `read` raises Invalid is rejected.
     """
-    items: Any = decode_object(body).get(name)
+    shape = f'{{"{name}": [...]}}'
+    given = decode_object(body, shape)
+    items: Any = given.get(name)
     problem = ""
     if items is None:
-        problem = "is required"
+        problem = f"is required: send {shape}{name_strangers(given, (name,), name)}"
     elif not isinstance(items, list):
         problem = "must be a list"
     elif len(items) > most:

@@ -38,8 +38,9 @@ def _refuse_constant(name: str) -> Any:
 _DECODER = json.JSONDecoder(object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant)
 
 
-def decode_object(body: bytes | bytearray) -> dict[str, Any]:
-    """The JSON object in `body`, or Invalid with a sentence that says where it stops being one."""
+def decode_object(body: bytes | bytearray, shape: str = "") -> dict[str, Any]:
+    """The JSON object in `body`, or Invalid with a sentence that says where it stops being one;
+    `shape` is an example, for who sends something else than an object."""
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -62,5 +63,6 @@ def decode_object(body: bytes | bytearray) -> dict[str, Any]:
         # Python reads no integer of more than 4,300 digits
         raise Invalid("The body holds a number with too many digits.") from None
     if not isinstance(value, dict):
-        raise Invalid("The body must be a JSON object.")
+        example = f": {shape}" if shape else ""
+        raise Invalid(f"The body must be a JSON object{example}.")
     return value

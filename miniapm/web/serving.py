@@ -20,7 +20,8 @@ from miniapm.web.auth import Caller, find_visitor, identify, sign_in_page
 from miniapm.web.context import Context
 from miniapm.web.errors import as_ours, error_headers, error_json
 from miniapm.web.forms import local_path
-from miniapm.web.ingest.calls import IngestEndpoint, Pending
+from miniapm.web.ingest.calls import Answer, Call, IngestEndpoint, Pending
+from miniapm.web.ingest.missed import MissedAddress, is_sender
 from miniapm.web.limits import Disconnected
 from miniapm.web.receivers.calls import ForeignEndpoint, ForeignRoute
 from miniapm.web.receivers.routes import FOREIGN_ROUTES
@@ -37,6 +38,7 @@ class ErrorView:
 
     status: int
     message: str
+    advice: str = ""
 
 
 class Site:
@@ -84,13 +86,18 @@ def _build_pages(context: Context) -> Starlette:
         built = _build_foreign(context, path, by_method, is_shared=is_shared)
         (shared if is_shared else others).extend(built)
     routes = [*shared, *pages, *others]
+    missed = MissedAddress([route.path for route in INGEST_ROUTES])
 
     async def explain(request: Request, error: Exception) -> Response:
         if (target := _without_slash(request)) is not None:
             return RedirectResponse(target, 307)
-        ours = NotFound(f"There is nothing at this address{_point_to_ingest(request)}.")
         if isinstance(error, HTTPException) and error.status_code != 404:
-            ours = NotFound(error.detail)
+            return await _explain(request, Caller(context), NotFound(error.detail))
+        call = Call(context, request.scope, request.receive)
+        is_ingest = request.scope["path"].startswith("/ingest")
+        if is_ingest or is_sender(request.method, call.headers):
+            return _as_response(await missed.answer(call, request.scope))
+        ours = NotFound("There is nothing at this address.")
         return await _explain(request, Caller(context), ours)
 
     site = Starlette(routes=routes, exception_handlers={HTTPException: explain})
@@ -99,13 +106,10 @@ def _build_pages(context: Context) -> Starlette:
     return site
 
 
-def _point_to_ingest(request: Request) -> str:
-    """Where a sender meant to post that missed the address."""
-    path: str = request.scope["path"]
-    is_sender = path.startswith("/ingest") or (
-        request.method == "POST" and path.startswith("/deploy")
-    )
-    return "; deploys go to /ingest/deploys" if is_sender else ""
+def _as_response(answer: Answer) -> Response:
+    response = Response(answer.body, answer.status)
+    response.raw_headers = answer.headers
+    return response
 
 
 def _without_slash(request: Request) -> str | None:
@@ -180,7 +184,8 @@ async def _explain(request: Request, caller: Caller, error: MiniapmError) -> Res
     if is_page:
         if caller.user is None:
             caller = await find_visitor(request, caller.context)
-        view = ErrorView(error.status, error.message)
+        advice = error.advice if isinstance(error, NotFound) else ""
+        view = ErrorView(error.status, error.message, advice)
         response = render(request, caller, "error.html", view, error.status)
     else:
         response = Response(error_json(error), error.status, media_type="application/json")

@@ -209,6 +209,13 @@ def test_a_misspelt_field_is_pointed_out() -> None:
     assert caught.value.fields == {"exception_class": "is required; you sent klass"}
 
 
+def test_the_misspelt_field_stands_alone_among_others() -> None:
+    given = {"exception_class": "E", "mesage": "m", "tags": "a", "team": "b"}
+    with pytest.raises(Invalid) as caught:
+        read_error(given, DEFAULTS, START, SCRUBBER)
+    assert caught.value.fields == {"message": "is required; you sent mesage"}
+
+
 def test_numbers_that_no_store_holds_are_kept_as_text() -> None:
     assert bound_value([2**63, -(2**63), 10**200]) == [
         "9223372036854775808",

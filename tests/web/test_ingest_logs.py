@@ -71,6 +71,19 @@ def test_other_records_are_declined(sender: Sender, server: Server) -> None:
         assert answer.json()["partialSuccess"]["rejectedLogRecords"] == "2"
 
 
+def test_json_without_the_list_of_logs_is_a_warning(server: Server) -> None:
+    sender = Sender(server, "json", server.make_key("errors:write"), "/v1/logs")
+    assert sender.send(b"{}").json() == {}
+    message = "Nothing was stored: the body has no resourceLogs (it has resource_logs)."
+    answer = sender.send(b'{"resource_logs": []}')
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"partialSuccess": {"errorMessage": message}},
+    )
+    [refusal] = server.rows("select * from refusals")
+    assert (refusal["route"], refusal["message"]) == ("/v1/logs", message)
+
+
 def test_a_retried_body_counts_once(sender: Sender, server: Server) -> None:
     bodies = [write(sender.encoding, Log(FAILURE, at=NOW_NS + n)) for n in (0, 1000)]
     for zipped in (False, True, False):

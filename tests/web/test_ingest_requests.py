@@ -142,6 +142,41 @@ def test_bodies_that_are_refused(server: Server, secret: str, body: Any, field: 
     assert server.rows("select * from span_batches") == []
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            REQUEST,
+            'requests is required: send {"requests": [...]}; you sent method, route, status, '
+            "duration_ms.",
+        ),
+        (
+            {"request": REQUEST, "x": 1},
+            'requests is required: send {"requests": [...]}; you sent request.',
+        ),
+        ({}, 'requests is required: send {"requests": [...]}.'),
+        ([REQUEST], 'The body must be a JSON object: {"requests": [...]}.'),
+    ],
+)
+def test_who_sends_no_list_is_told_of_it(
+    server: Server, secret: str, body: Any, message: str
+) -> None:
+    headers = {"authorization": f"Bearer {secret}"}
+    answer = server.http.post("/ingest/requests", json=body, headers=headers)
+    assert (answer.status_code, answer.json()["message"]) == (400, message)
+    assert [row["message"] for row in server.rows("select message from refusals")] == [message]
+
+
+def test_a_misspelt_field_is_pointed_out(server: Server, secret: str) -> None:
+    given = {"method": "GET", "rout": "/", "status": 200, "duration": 5, "team": "a"}
+    [rejected] = post(server, secret, given).json()["rejected"]
+    assert rejected["fields"] == {
+        "route": "or 'path' is required; you sent rout",
+        "duration_ms": "is required; you sent duration",
+    }
+    assert read_entries(server) == []
+
+
 def test_as_many_as_are_taken(server: Server, secret: str) -> None:
     answer = post(server, secret, *[REQUEST] * MAX_REQUESTS)
     assert answer.json() == {"accepted": MAX_REQUESTS, "rejected": []}

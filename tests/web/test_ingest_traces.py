@@ -133,6 +133,38 @@ def test_what_cannot_be_kept_is_a_partial_success(sender: Sender, server: Server
     assert "began more than 14 days ago" in refusal["message"]
 
 
+@pytest.mark.parametrize(
+    ("body", "others"),
+    [
+        (b'{"resource_spans": []}', "resource_spans"),
+        (b'{"spans": [], "resource": {}}', "spans, resource"),
+        (b'{"resource\\ud800": 1}', "resource\N{REPLACEMENT CHARACTER}"),
+        (b'{"spans": "' + b"x" * 2**20 + b'"}', "spans"),
+    ],
+    ids=["snake", "flat", "surrogate", "large"],
+)
+def test_json_without_the_list_of_traces_is_a_warning(
+    server: Server, body: bytes, others: str
+) -> None:
+    sender = Sender(server, "json", server.make_key("traces:write"))
+    message = f"Nothing was stored: the body has no resourceSpans (it has {others})."
+    answer = sender.send(body)
+    assert answer.json() == {"partialSuccess": {"errorMessage": message}}
+    assert answer.status_code == 200
+    [refusal] = server.rows("select * from refusals")
+    assert (refusal["route"], refusal["message"]) == ("/v1/traces", message)
+    assert count(server, "span_batches") == 0
+
+
+@pytest.mark.parametrize(
+    "body", [b"{}", b'{"resourceSpans": null}', b'{"resourceSpans": [], "a": 1}']
+)
+def test_json_with_an_empty_list_of_traces_is_fine(server: Server, body: bytes) -> None:
+    sender = Sender(server, "json", server.make_key("traces:write"))
+    assert (sender.send(body).status_code, sender.send(body).json()) == (200, {})
+    assert server.rows("select * from refusals") == []
+
+
 def test_late_telemetry_is_taken(sender: Sender, server: Server) -> None:
     late = Span(start=NOW_NS - 13 * DAY * 1000, end=NOW_NS - 13 * DAY * 1000 + MS)
     assert sender.read_partial(sender.send(write_one(sender.encoding, late))) == (0, "")

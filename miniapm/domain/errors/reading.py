@@ -81,8 +81,7 @@ def read_error(
     if "message" not in values and isinstance(given.get("message"), str):
         values["message"] = ""
     payload = _FIELDS.convert(values, problems)
-    if "exception_class" not in values and "exception_class" in problems:
-        problems["exception_class"] += _FIELDS.name_strangers(given)
+    _FIELDS.point_out_strangers(problems, given)
     happened_at = _check_time(values, now, problems)
     trace_id = _check_hex(values, "trace_id", 32, problems)
     span_id = _check_hex(values, "span_id", 16, problems)

@@ -25,7 +25,8 @@ class Record(NamedTuple):
 
 
 class Logs(NamedTuple):
-    """What a call brought. `digest` is what a retry of the same body is recognised by."""
+    """What a call brought. `digest` is what a retry of the same body is recognised by; a `reason`
+    where nothing was rejected is a warning."""
 
     occurrences: list[Occurrence]
     rejected: int

@@ -10,13 +10,20 @@ from miniapm.domain.otlp.json_resources import (
     read_span_id,
     read_trace_id,
 )
-from miniapm.domain.otlp.json_text import JsonSyntax, Shape, broken, read_leniently
+from miniapm.domain.otlp.json_text import (
+    JsonSyntax,
+    Shape,
+    broken,
+    explain_missing,
+    read_leniently,
+)
 from miniapm.domain.otlp.splitting import split_request
 from miniapm.domain.scrubbing import Scrubber
 from miniapm.domain.spans.values import TelemetryDefaults
 
 _PREFIX = EXCEPTION_PREFIX.encode()
-_SYNTAX = JsonSyntax(Shape("resourceLogs", "scopeLogs", "logRecords"))
+_LISTS = Shape("resourceLogs", "scopeLogs", "logRecords")
+_SYNTAX = JsonSyntax(_LISTS)
 
 
 class _LogRecord(msgspec.Struct, gc=False, rename="camel"):
@@ -51,7 +58,10 @@ def read_json_logs(body: bytes, defaults: TelemetryDefaults, now: int, scrubber:
         logs = ExceptionLogs(now, scrubber)
         for part in split_request(body, _SYNTAX, logs.refuse):
             _read_part(part, defaults, logs)
-        return logs.finish(body)
+        found = logs.finish(body)
+        if found.occurrences or found.rejected:
+            return found
+        return found._replace(reason=explain_missing(body, _LISTS.resources))
 
     return read_leniently(body or b"{}", read)
 

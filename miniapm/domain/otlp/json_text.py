@@ -3,16 +3,19 @@
 import codecs
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from miniapm.domain.otlp.splitting import LARGE_BYTES, Syntax
 from miniapm.exceptions import Invalid
+from miniapm.printable import printable
 
 Read = TypeVar("Read")
 
 _PLACE = re.compile(r"byte (\d+)")
+_SHOWN_FIELDS, _SHOWN_LENGTH = 5, 40
 _OPEN, _CLOSE = b"[]"
 _SPACES = b" \t\r\n"
 _NULL = msgspec.Raw(b"null")
@@ -60,12 +63,24 @@ class JsonSyntax(Syntax):
 
 
 def _read_field(owner: memoryview, name: str) -> msgspec.Raw:
+    return _read_fields(owner).get(name, _NULL)
+
+
+def _read_fields(owner: bytes | memoryview) -> dict[str, msgspec.Raw]:
     try:
-        fields = _FIELDS.decode(owner)
+        return _FIELDS.decode(owner) or {}
     except (ValueError, RecursionError) as error:
         raise broken(error) from None
-    found: msgspec.Raw = (fields or {}).get(name, _NULL)
-    return found
+
+
+def explain_missing(body: bytes, name: str) -> str:
+    """What to say of a request that held nothing: that it has other fields than the list called
+    `name`, which the specification says to ignore. "" where it has it, or is empty."""
+    fields = _read_fields(body)
+    if not fields or name in fields:
+        return ""
+    others = [printable(field, _SHOWN_LENGTH) for field in islice(fields, _SHOWN_FIELDS)]
+    return f"Nothing was stored: the body has no {name} (it has {', '.join(others)})."
 
 
 def _elements(array: memoryview) -> Iterator[memoryview]:

@@ -27,7 +27,13 @@ from miniapm.domain.otlp.json_resources import (
     read_span_id,
     read_trace_id,
 )
-from miniapm.domain.otlp.json_text import JsonSyntax, Shape, broken, read_leniently
+from miniapm.domain.otlp.json_text import (
+    JsonSyntax,
+    Shape,
+    broken,
+    explain_missing,
+    read_leniently,
+)
 from miniapm.domain.otlp.splitting import split_request
 from miniapm.domain.scrubbing import Scrubber
 from miniapm.domain.spans import endpoints
@@ -112,7 +118,8 @@ _RAW_REQUEST = msgspec.json.Decoder(_RawRequest)
 _SPAN = msgspec.json.Decoder(_Span, strict=False)
 _STATUS = msgspec.json.Decoder(_Status | None)
 _EVENTS = msgspec.json.Decoder(list[_Event] | None, strict=False)
-_SYNTAX = JsonSyntax(Shape("resourceSpans", "scopeSpans", "spans"))
+_LISTS = Shape("resourceSpans", "scopeSpans", "spans")
+_SYNTAX = JsonSyntax(_LISTS)
 
 
 def read_json_traces(
@@ -133,7 +140,10 @@ def read_json_traces(
     def read(body: bytes) -> Telemetry:
         reader = _Reader(defaults, window, scrubber, compress)
         parts = split_request(body, _SYNTAX, reader.refused.refuse_large)
-        return read_parts(parts, reader.refused, reader.read_part)
+        telemetry = read_parts(parts, reader.refused, reader.read_part)
+        if telemetry.batches or telemetry.rejected:
+            return telemetry
+        return Telemetry(batches=[], reason=explain_missing(body, _LISTS.resources))
 
     return read_leniently(body, read)
 

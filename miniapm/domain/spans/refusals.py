@@ -5,6 +5,10 @@ from collections import Counter
 from miniapm.domain.spans.batches import Window
 
 _TRACE_ID_BYTES = 16
+_LIKELY = range(946_684_800 * 10**9, 4_102_444_800 * 10**9)
+"""2000 to 2100, in ns."""
+
+_UNITS = {10**3: "microseconds", 10**6: "milliseconds", 10**9: "seconds"}
 
 
 class Refused:
@@ -22,7 +26,7 @@ class Refused:
         if len(trace_id) != _TRACE_ID_BYTES or not any(trace_id):
             self._reasons["its trace id is not 16 bytes, or all zero"] += 1
         elif started < window.low:
-            self._reasons["it began more than 14 days ago"] += 1
+            self._reasons[_explain_early(started)] += 1
         elif started > window.high:
             self._reasons["it begins more than 10 minutes from now: check the clock"] += 1
         else:
@@ -41,3 +45,13 @@ class Refused:
             f"{count} {'span' if count == 1 else 'spans'} refused: {reason}"
             for reason, count in self._reasons.most_common()
         )
+
+
+def _explain_early(started: int) -> str:
+    """Why a span is too old, which it often is not: its time was written another way."""
+    if not started:
+        return "it has no start time"
+    for factor, unit in _UNITS.items():
+        if started * factor in _LIKELY:
+            return f"its start time looks like {unit}: OTLP has nanoseconds"
+    return "it began more than 14 days ago"

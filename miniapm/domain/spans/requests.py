@@ -107,8 +107,9 @@ def read_request(given: Mapping[str, Any], defaults: TelemetryDefaults, now: int
     problems: Problems = {}
     values = _FIELDS.collect(given, problems)
     if "route" not in values and "path" not in values:
-        problems["route"] = "or 'path' is required" + _FIELDS.name_strangers(given)
+        problems["route"] = "or 'path' is required" + _FIELDS.name_strangers(given, "route")
     payload = _FIELDS.convert(values, problems)
+    _FIELDS.point_out_strangers(problems, given)
     started_at = _check_time(values, now, problems)
     if problems or payload is None:
         problems = _FIELDS.name_as_written(problems, given)

@@ -84,7 +84,8 @@ class SpanBatch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
-    """What one call brought: batches to store, and what was refused and why."""
+    """What one call brought: batches to store, and what was refused and why; a `reason` where
+    nothing was is a warning."""
 
     batches: list[SpanBatch]
     rejected: int = 0

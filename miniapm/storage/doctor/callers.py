@@ -13,6 +13,7 @@ ADVICE = {
     401: "Look at the key that the sender has: `miniapm keys list` shows how each begins, "
     "`miniapm keys create NAME` makes a new one.",
     403: "Give the sender a key that is valid and has the scope: `miniapm keys list`.",
+    404: "Correct the address that the sender has.",
     409: "Use a new Idempotency-Key for each deploy.",
     413: "Send less in one call; `miniapm config` shows the limits.",
     429: "Send less often.",

@@ -4,6 +4,7 @@ from miniapm.domain.keys import ERRORS_WRITE, TRACES_WRITE
 from miniapm.domain.otlp.answers import Encoding
 from miniapm.domain.otlp.json_logs import read_json_logs
 from miniapm.domain.otlp.logs import read_logs
+from miniapm.exceptions import Invalid
 from miniapm.web.ingest.calls import Answer, Call
 from miniapm.web.ingest.digesting import digest, take_body
 from miniapm.web.ingest.otlp import answer_export, find_encoding
@@ -28,4 +29,6 @@ async def post_logs(call: Call) -> Answer:
             logs.digest,
             size=0,  # the call's reservation holds it
         )
+    if logs.reason and not logs.rejected:
+        call.refused_part = Invalid(logs.reason)
     return answer_export(encoding, "rejectedLogRecords", logs.rejected, logs.reason)

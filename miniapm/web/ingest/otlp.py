@@ -26,20 +26,28 @@ _UNAVAILABLE = 503
 
 def find_encoding(headers: RequestHeaders) -> Encoding:
     """How the call's body is written. Invalid when its Content-Type is neither of OTLP's."""
-    media_type = _media_type(headers)
-    if media_type in _JSON_TYPES:
+    if is_json(headers):
         return Encoding.JSON
-    if media_type in _PROTOBUF_TYPES:
+    if is_protobuf(headers):
         return Encoding.PROTOBUF
     raise Invalid("The Content-Type must be application/x-protobuf or application/json.")
+
+
+def is_json(headers: RequestHeaders) -> bool:
+    """Whether the Content-Type says JSON."""
+    return _media_type(headers) in _JSON_TYPES
+
+
+def is_protobuf(headers: RequestHeaders) -> bool:
+    """Whether the Content-Type says protobuf."""
+    return _media_type(headers) in _PROTOBUF_TYPES
 
 
 def explain_as_status(error: MiniapmError, context: Context, headers: RequestHeaders) -> Answer:
     """A google.rpc.Status. Trouble of ours is 503: exporters throw away what any other 5xx met."""
     status = _UNAVAILABLE if isinstance(error, Internal) else error.status
     # who says neither is a person with curl, who can read JSON
-    is_protobuf = _media_type(headers) in _PROTOBUF_TYPES
-    encoding = Encoding.PROTOBUF if is_protobuf else Encoding.JSON
+    encoding = Encoding.PROTOBUF if is_protobuf(headers) else Encoding.JSON
     body = encode_status(encoding, _CODES.get(status, _UNKNOWN), error.message)
     return Answer(status, sized(encoding.value.encode(), body), body)
 

@@ -36,4 +36,6 @@ async def post_traces(call: Call) -> Answer:
         )
     if telemetry.rejected:
         call.refused_part = Invalid(f"Of this batch, {telemetry.reason}.")
+    elif telemetry.reason:
+        call.refused_part = Invalid(telemetry.reason)
     return answer_export(encoding, REJECTED_NAME, telemetry.rejected, telemetry.reason)

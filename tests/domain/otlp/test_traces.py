@@ -245,7 +245,17 @@ def test_equal_bodies_have_equal_digests(encoding: str) -> None:
         (Span(trace_id=b"\x01" * 15), "its trace id is not 16 bytes, or all zero"),
         (Span(trace_id=b"\x01" * 17), "its trace id is not 16 bytes, or all zero"),
         (Span(start=NOW_NS - 14 * DAY * 1000 - 1), "it began more than 14 days ago"),
-        (Span(start=0), "it began more than 14 days ago"),
+        (Span(start=1), "it began more than 14 days ago"),
+        (Span(start=0), "it has no start time"),
+        (
+            Span(start=NOW_NS // 10**3),
+            "its start time looks like microseconds: OTLP has nanoseconds",
+        ),
+        (
+            Span(start=NOW_NS // 10**6),
+            "its start time looks like milliseconds: OTLP has nanoseconds",
+        ),
+        (Span(start=NOW_NS // 10**9), "its start time looks like seconds: OTLP has nanoseconds"),
         (
             Span(start=NOW_NS + 10 * MINUTE * 1000 + 1),
             "it begins more than 10 minutes from now: check the clock",
