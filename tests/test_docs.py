@@ -16,7 +16,7 @@ from miniapm import __version__
 from miniapm.cli import COMMANDS, command_paths
 from miniapm.config.fields import setting_fields, variable_of
 from miniapm.web.routes import INGEST_ROUTES, ROUTES
-from tests.cli.served import serving
+from tests.cli.served import Served, serving
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -109,24 +109,27 @@ def shell_blocks(heading: str) -> list[str]:
     return re.findall(r"^```sh\n(.*?)^```$", section, re.M | re.S)
 
 
+def run_blocks(served: Served, where: Path, *blocks: str) -> "subprocess.CompletedProcess[str]":
+    """One shell runs them one after the other, against `served`."""
+    script = "\n".join(blocks).replace(".venv/bin/miniapm", f"{sys.executable} -m miniapm")
+    assert "http://127.0.0.1:3000" in script
+    return subprocess.run(
+        ["/bin/sh", "-e", "-c", script.replace("http://127.0.0.1:3000", served.address)],
+        cwd=where,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
 def test_the_quick_start_works_as_printed(tmp_path: Path, program: Callable[[str], str]) -> None:
     program("curl")
     serve, key, curl = shell_blocks("Start")
     [ask] = shell_blocks("The API")
     assert serve == "scripts/serve\n"
     with serving(tmp_path, lines=4) as served:
-        script = f"{key}\n{curl}\n{ask}"
-        script = script.replace(".venv/bin/miniapm", f"{sys.executable} -m miniapm")
-        assert "http://127.0.0.1:3000" in script
-        script = script.replace("http://127.0.0.1:3000", served.address)
-        done = subprocess.run(
-            ["/bin/sh", "-e", "-c", script],
-            cwd=tmp_path,
-            env={"PATH": os.environ["PATH"]},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        done = run_blocks(served, tmp_path, key, curl, ask)
     assert done.returncode == 0, done.stderr
     status, listed = done.stdout.split("\n", 1)
     assert status == "202"
@@ -134,4 +137,28 @@ def test_the_quick_start_works_as_printed(tmp_path: Path, program: Callable[[str
     connection = sqlite3.connect(tmp_path / "miniapm.db")
     rows = connection.execute("select git_sha, version, deployer, env, status from deploys")
     assert rows.fetchall() == [("abc123def456789", "v1.2.3", "me", "production", "succeeded")]
+    connection.close()
+
+
+def test_the_look_whether_telemetry_arrives_works_as_printed(
+    tmp_path: Path, program: Callable[[str], str]
+) -> None:
+    program("curl")
+    key = shell_blocks("Start")[1]
+    section = README.partition("\n### See whether it arrives\n")[2].partition("\n### ")[0]
+    curls = re.findall(r"^```sh\n(.*?)^```$", section, re.M | re.S)
+    assert len(curls) == 3
+    with serving(tmp_path, lines=4) as served:
+        done = run_blocks(served, tmp_path, key, *curls)
+        _, out, _ = served.stop()
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[-1] for line in done.stdout.splitlines()] == ["202", "202", "200"], out
+    connection = sqlite3.connect(tmp_path / "miniapm.db")
+    entries = connection.execute(
+        """select n.name, x.duration_us, x.trace_id is not null from entries x
+        join endpoints n on n.project_id = x.project_id and n.id = x.endpoint_id order by x.id"""
+    )
+    assert entries.fetchall() == [("GET /orders/{id}", 41_500, 0), ("GET /orders/{id}", 41_500, 1)]
+    groups = connection.execute("select exception_class, culprit from error_groups")
+    assert groups.fetchall() == [("KeyError", "app/orders.py in ship")]
     connection.close()

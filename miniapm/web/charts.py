@@ -19,7 +19,7 @@ from miniapm.web.ticks import Tick, find_ticks
 from miniapm.web.time_zone import Zone
 from miniapm.web.times import tell_clock, tell_short
 
-Unit = Literal["per minute", "%", "ms", "requests", "occurrences"]
+Unit = Literal["per minute", "%", "ms", "requests", "in each step"]
 Value = float | None
 
 _ENOUGH_US = 5 * MINUTE

@@ -113,5 +113,6 @@ def _tell_missing(trace_id: bytes, search: BatchSearch, context: Context) -> Not
         )
     return NotFound(
         f"There is no trace {trace_id.hex()} here. "
-        f"Spans are kept for {context.config.retention.spans}."
+        f"Spans are kept for {context.config.retention.spans}.",
+        "It may be older than that, or it was erased. One of another project looks like this too.",
     )

@@ -78,8 +78,13 @@ class TraceFilter(NamedTuple):
 _OWN = TraceFilter._fields[1:]
 
 
-def read_trace_filter(given: Mapping[str, str]) -> TraceFilter:
-    """The filter in a query. Invalid names what cannot be."""
+TYPED = frozenset({"min_ms", "trace"})
+"""What people type into the form of the list; all else is chosen."""
+
+
+def read_trace_filter(given: Mapping[str, str]) -> tuple[TraceFilter, dict[str, str]]:
+    """The filter in a query, and what in it cannot be, by name; of that only what people type
+    (`TYPED`): Invalid names everything else."""
     others = {name: value for name, value in given.items() if name not in ("status", "q", "tag")}
     values = {name: given.get(name, "").strip() for name in _OWN}
     values["sort"] = _OTHER_NAMES.get(values["sort"], values["sort"])
@@ -89,13 +94,15 @@ def read_trace_filter(given: Mapping[str, str]) -> TraceFilter:
     if values["endpoint"] and parse_id(values["endpoint"]) is None:
         problems["endpoint"] = "is the id of an endpoint"
     if values["min_ms"] and not is_duration(values["min_ms"]):
-        problems["min_ms"] = f"is a number of milliseconds up to {MOST_MS}"
+        problems["min_ms"] = f"takes a number of milliseconds up to {MOST_MS:,}"
     if values["status"] and not _STATUS.fullmatch(values["status"]):
         problems["status"] = "is failed, ok, an HTTP status such as 404, or a class such as 5xx"
     values["trace"] = _read_trace(values["trace"], problems)
     values["version"] = values["version"][:200]
-    refuse_any(problems)
-    return TraceFilter(read_filter(others)._replace(q="", tag="", hidden=""), **values)
+    if problems.keys() - TYPED:
+        refuse_any(problems)
+    page = read_filter(others)._replace(q="", tag="", hidden="")
+    return TraceFilter(page, **values), problems
 
 
 def _read_trace(text: str, problems: dict[str, str]) -> str:
@@ -107,7 +114,8 @@ def _read_trace(text: str, problems: dict[str, str]) -> str:
     is_hex = all(c in "0123456789abcdef" for c in text)
     if text and not (is_hex and LEAST_PART <= len(text) <= _TRACE_ID):
         problems["trace"] = (
-            f"is a trace id, or the first or last {LEAST_PART} hex characters of one"
+            f"takes a trace id, {_TRACE_ID} characters of 0 to 9 and a to f, or its first or last"
+            f" {LEAST_PART} or more"
         )
     return text
 

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from miniapm.clock import HOUR, MINUTE, to_rfc3339
+from miniapm.clock import HOUR, MINUTE, SECOND, to_rfc3339
+from miniapm.domain.deploys.values import Status
 from miniapm.domain.impact.values import Decision
 from miniapm.domain.instants import parse_instant
 from tests.conftest import Server
@@ -108,6 +110,27 @@ def test_deploys_that_crowd_share_a_flag(server: Server, page: Page) -> None:
     flag.locator(".cloth").click()
     expect(page.locator(".timeline tr[id]")).to_have_count(12)
     assert "env=production" in page.url
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [25, 40, 70])
+def test_flags_do_not_cover_each_other(server: Server, page: Page, seconds: int) -> None:
+    send_a_day(server)
+    for number in range(24):
+        status: Status = "failed" if number % 7 == 3 else "succeeded"
+        at = TEN - 55 * MINUTE + number * seconds * SECOND
+        add_deploy(server, version=f"v{number}", status=status, deployed_at=at)
+    page.goto(f"{server.url}/p/default/?range=1h")
+    cloths = page.locator("#chart-requests .flag > .cloth")
+    expect(cloths.first).to_be_visible()
+    boxes = cloths.evaluate_all(
+        "all => all.map((a) => [a.getBoundingClientRect(), a.textContent])"
+        ".map(([box, text]) => [box.left, box.right, Number(text || 1)])"
+    )
+    boxes.sort()
+    assert len(boxes) > 1
+    assert all(before[1] <= after[0] for before, after in pairwise(boxes))
+    assert sum(count for _, _, count in boxes) == 24
 
 
 @pytest.mark.slow

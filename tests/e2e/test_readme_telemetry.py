@@ -35,18 +35,17 @@ def print_of_page(server: Server) -> str:
     return block
 
 
-def run_shop(server: Server, exports: str) -> None:
-    """Runs the application in a shell that has read `exports` and knows a key, and no more."""
-    script = f'{exports}\nexec "$0" -m tests.e2e.otel_environment_app'
+def run_python(server: Server, exports: str, *arguments: str) -> tuple[int, str, str]:
+    """Runs Python in a shell that has read `exports` and knows a key, and no more."""
     done = subprocess.run(
-        ["sh", "-eu", "-c", script, sys.executable],
+        ["sh", "-eu", "-c", f'{exports}\nexec "$0" "$@"', sys.executable, *arguments],
         cwd=ROOT,
         env={"MINIAPM_API_KEY": server.make_key()},
         capture_output=True,
         text=True,
         timeout=SECONDS,
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    return done.returncode, done.stdout, done.stderr
 
 
 def read_release(exports: str) -> tuple[str, str, str]:
@@ -63,7 +62,8 @@ def test_the_printed_environment_configures_a_real_sdk(
 ) -> None:
     exports = print_of(real_server)
     release = read_release(exports)
-    run_shop(real_server, exports)
+    done = run_python(real_server, exports, "-m", "tests.e2e.otel_environment_app")
+    assert done == (0, "", "")
     assert read_releases(real_server) == [release]
     entries = real_server.rows(
         """select r.service, r.env, r.version, count(*) as entries from entries e
@@ -73,3 +73,15 @@ def test_the_printed_environment_configures_a_real_sdk(
     assert [tuple(row.values()) for row in entries] == [(*release, CARTS + 2)]
     assert read_endpoints(real_server)["GET /carts/{id}"].database_count == CARTS
     assert read_errors(real_server) == [("KeyError", "'pear'", 1)]
+
+
+def test_the_program_of_the_readme_sends_a_request(real_server: Server) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("\n## Send telemetry\n")[2].partition("\n## ")[0]
+    [program] = re.findall(r"^```python\n(.*?)^```$", section, re.M | re.S)
+    exports = print_of_readme(real_server)
+    assert run_python(real_server, exports, "-c", program) == (0, "served\n", "")
+    assert read_releases(real_server) == [read_release(exports)]
+    assert {name: found.requests for name, found in read_endpoints(real_server).items()} == {
+        "GET /orders/{id}": 1
+    }

@@ -192,6 +192,24 @@ def test_a_storm_costs_counts_only(errors: Errors) -> None:
     assert rows == 3
 
 
+def test_a_storm_does_not_hide_the_first_of_a_release(errors: Errors) -> None:
+    def kept() -> list[tuple[str, str]]:
+        ids = find_occurrence_ids(errors.connection, 1, errors.group().id)
+        found = [get_occurrence(errors.connection, 1, errors.group().id, i).occurrence for i in ids]
+        return [(o.version, o.message) for o in found[KEPT_PER_MINUTE:]]
+
+    old = times(50, version="v1")
+    new = [make_occurrence(version="v2", message=f"m{n}") for n in range(3)]
+    errors.record(*old, *new, *times(50, version="v1"), make_occurrence(version="v3"))
+    assert kept() == [("v2", "m0"), ("v3", make_occurrence().message)]
+    # what was seen before is no first
+    errors.record(*new, *old)
+    assert len(kept()) == 2
+    errors.record(make_occurrence(version="v4", message="m4"))
+    assert kept()[2:] == [("v4", "m4")]
+    assert errors.group().sampled_count == KEPT_PER_MINUTE
+
+
 def test_the_first_and_the_latest_are_kept(errors: Errors) -> None:
     for n in range(100):
         errors.record(make_occurrence(message=f"m{n}"))

@@ -160,6 +160,9 @@ def test_a_change_of_little_is_not_made_much_of(server: Server) -> None:
     }
     assert slight == {"slight": "slight", "much": None}
     assert "less than 5 ms are grey" in page.one("section.notes").text
+    assert "calls in the step in which the deploy itself fell are on neither side" in (
+        page.one("section.notes").text
+    )
 
 
 def test_filters_narrow_and_survive(server: Server) -> None:

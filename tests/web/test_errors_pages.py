@@ -6,6 +6,7 @@ import httpx2
 import pytest
 
 from miniapm.clock import DAY, HOUR, MINUTE, to_rfc3339
+from miniapm.storage.connection import Connection
 from tests import factories
 from tests.conftest import Server
 from tests.domain import stack_traces
@@ -158,6 +159,7 @@ def test_the_page_of_an_error(server: Server) -> None:
     page = look(server.sign_in("viewer"), f"/{group_id}")
     article = page.one("article.error")
     assert article.one("h1").text == "Oops"
+    assert article.one("p.crumb a")["href"] == "/p/default/errors"
     assert article.one("p.facts .mark").text == "open"
     assert article.one(".lead a")["href"] == f"/p/default/deploys/{deploy.id}"
     assert article.one(".lead a").text == "v7"
@@ -169,10 +171,36 @@ def test_the_page_of_an_error(server: Server) -> None:
     pairs = {term.text for term in article.select("dl.pairs dt")}
     assert pairs == {"id", "nested", "token", "host"}
     assert "[masked]" in article.raw_text
-    assert [e.text for e in article.select(".releases th[scope=row]")] == ["v7"]
+    [release] = article.select(".releases tbody tr")
+    assert release.one("th").text == "v7"
+    assert release.one("td[data-label=Times]").text == "1"
+    assert article.select("#occurrence p.hint") == []
     assert article.one("#chart-occurrences .summary").text == "1 in all"
     assert "v8" in article.one(".markers").text
     assert article.select("form") == []
+
+
+def test_a_release_leads_to_its_deploy(server: Server) -> None:
+    group_id = add_error(server, version="v7")
+    add_error(server, version="v8")
+
+    def match(connection: Connection) -> None:
+        connection.execute("update releases set deploy_id = 77 where version = 'v7'")
+
+    server.run(server.running.context.database.write(match))
+    page = look(server.sign_in("viewer"), f"/{group_id}", env="production")
+    links = [(link.text, link["href"]) for link in page.select(".releases th a")]
+    assert links == [("v7", "/p/default/deploys/77?env=production")]
+    assert len(page.select(".releases tbody tr")) == 2
+
+
+def test_the_page_says_which_occurrences_are_kept(server: Server) -> None:
+    for _ in range(11):
+        group_id = add_error(server)
+    article = look(server.sign_in("viewer"), f"/{group_id}").one("article.error")
+    assert article.one("#occurrence .end").text.endswith("10 of 10 that are kept")
+    [kept] = [p.text for p in article.select("#occurrence p.hint") if "kept whole" in p.text]
+    assert kept.startswith("Of each minute the first 10 are kept whole, and the first of each")
 
 
 def test_a_commit_is_no_version(server: Server) -> None:

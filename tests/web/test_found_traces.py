@@ -168,7 +168,8 @@ def test_a_trace_whose_spans_cannot_be_read_has_a_page(server: Server, hinted: b
 
 def look_up(browser: httpx2.Client, part: str, more: str = "") -> list[str]:
     page = show(browser, f"?trace={part}{more}")
-    return [link["href"].removeprefix(f"{LIST}/") for link in page.select("section.found a")]
+    links = page.select("table.requests th a") + page.select("section.found li a")
+    return [link["href"].removeprefix(f"{LIST}/") for link in links]
 
 
 @pytest.mark.parametrize("as_json", [False, True])
@@ -184,7 +185,7 @@ def test_a_part_of_an_id_finds_its_traces(server: Server, as_json: bool) -> None
     assert look_up(browser, ids[1][:31]) == [links[1]]
     assert names(show(browser, f"/{links[1]}")) == ["GET /"]
     for length in (8, 9, 22):
-        assert look_up(browser, ids[0][-length:].upper()) == [ids[0]]
+        assert look_up(browser, ids[0][-length:].upper()) == [links[0]]
     # the filters stay, and what came before the time that is shown is not looked at
     server.clock.move(2 * HOUR)
     assert look_up(browser, TRACE[:9], "&range=1h") == []
@@ -209,7 +210,7 @@ def test_nothing_found_says_what_was_looked_through(
     send_one_by_one(server, [TRACE, *SAME_TAIL[:5]])
     browser = server.sign_in()
     text = show(browser, "?trace=ffffffff").one("section.found").text
-    assert "There is none" in text
+    assert text.startswith("No trace begins or ends with ffffffff")
     assert "all spans that are kept, which are those of 7d" in text
     monkeypatch.setattr("miniapm.web.batch_search.MOST_BATCHES", 3)
     monkeypatch.setattr("miniapm.web.batch_search._PAGE_BATCHES", 1)
@@ -218,3 +219,22 @@ def test_nothing_found_says_what_was_looked_through(
     monkeypatch.setattr("miniapm.storage.spans.beginnings.MOST_ENTRIES", 2)
     assert look_up(browser, TRACE[:8]) == []
     assert len(look_up(browser, SAME_TAIL[4][:8])) == 1
+
+
+def test_a_search_by_id_shows_nothing_else(server: Server) -> None:
+    send_one_by_one(server, [TRACE, SAME_TAIL[0], SAME_TAIL[1]])
+    browser = server.sign_in()
+    page = show(browser, f"?trace={TRACE[:8]}&status=failed")
+    assert page.one("section.found h2").text == f"1 trace that begins or ends with {TRACE[:8]}"
+    [row] = page.select("table.requests tbody tr")
+    assert row.one("th a").text == "GET /"
+    assert row.one("th code").text == TRACE
+    assert len(row.select("time")) == 1
+    [back] = [link for link in page.select("p.hint a") if link.text == "Show all requests"]
+    assert back["href"] == f"{LIST}?range=24h&status=failed"
+    page = show(browser, f"?trace={SAME_TAIL[0][-8:]}")
+    assert page.one("section.found h2").text.startswith("2 traces that begin or end with ")
+    assert len(page.select("table.requests tbody tr")) == 2
+    page = show(browser, "?trace=ffffffff")
+    assert page.select("table.requests") == []
+    assert page.select("div.nothing") == []

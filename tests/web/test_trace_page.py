@@ -75,6 +75,9 @@ def test_the_head_tells_the_request(server: Server) -> None:
     assert "400 ms" in page.one("header p.facts").text
     assert "500 failed" in page.one("header p.facts").text
     assert "18 spans" in page.one("header p.facts").text
+    counts = [count.text.split() for count in page.select("ul.services .count")]
+    assert sum(int(count) for count, _ in counts) == 18
+    assert {noun for _, noun in counts} <= {"span", "spans"}
 
 
 def test_the_release_leads_to_its_deploy(server: Server) -> None:
@@ -201,14 +204,21 @@ def test_spans_that_are_gone_are_told_from_a_trace_that_never_was(server: Server
     assert not page.select("table.waterfall")
     answer = browser.get(PAGE)
     assert answer.status_code == 404
-    assert "kept for 7d" in answer.text
+    told = parse_html(answer.text).one("article.trouble").text
+    assert "kept for 7d" in told
+    assert "it was erased" in told
+    assert "deploy" not in told
     # the entry is another trace's
     assert browser.get(f"/p/default/traces/{'0' * 31}1?at={entry['id']}").status_code == 404
 
 
 @pytest.mark.parametrize("trace_id", ["1", "x" * 32, "a" * 31, "a b" * 11, "%C3%A4" * 32])
 def test_no_trace_has_such_an_id(server: Server, trace_id: str) -> None:
-    assert server.sign_in().get(f"/p/default/traces/{trace_id}").status_code == 404
+    answer = server.sign_in().get(f"/p/default/traces/{trace_id}")
+    assert answer.status_code == 404
+    trouble = parse_html(answer.text).one("article.trouble")
+    assert trouble.one("a")["href"] == "/"
+    assert "restored" not in trouble.text
 
 
 def test_a_trace_is_its_project_s_alone(server: Server) -> None:

@@ -22,7 +22,9 @@ def show(browser: httpx2.Client, query: str = "") -> Element:
 
 
 def names(page: Element) -> list[str]:
-    return [cell.text for cell in page.select("table.requests th[scope=row]")]
+    """Of the endpoints."""
+    cells = page.select("table.requests th[scope=row]")
+    return [cell.text.removesuffix(" no trace") for cell in cells]
 
 
 def cells(row: Element) -> list[str]:
@@ -50,6 +52,7 @@ def test_a_row_tells_all_of_a_request(server: Server) -> None:
     assert "failed" in row["class"]
     # without a trace there is none to go to
     assert other.select("a") == []
+    assert other.one("th .hint").text == "no trace"
     assert cells(other)[2] == "ok"
 
 
@@ -164,17 +167,47 @@ def test_a_whole_id_leads_to_the_trace(server: Server) -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        "?sort=x", "?endpoint=x", "?endpoint=0", "?endpoint=99999999999999999999", "?min_ms=x",
-        "?min_ms=-1", "?min_ms=nan", "?min_ms=1e9", "?min_ms=99999999", "?status=x", "?status=6xx",
-        "?status=0404", "?trace=abc", "?trace=ghijklmn", f"?trace={'a' * 33}", "?range=x",
-        "?from=x", "?cursor=x", "?from=2025-10-09T00:00:00Z&to=2025-10-08T00:00:00Z",
-        "?min_ms=%C2%B2",
+        "?sort=x", "?endpoint=x", "?endpoint=0", "?endpoint=99999999999999999999", "?status=x",
+        "?status=6xx", "?status=0404", "?range=x", "?from=x", "?cursor=x",
+        "?from=2025-10-09T00:00:00Z&to=2025-10-08T00:00:00Z", "?trace=abc&status=x",
     ],
 )  # fmt: skip
 def test_what_cannot_be_asked_is_said(server: Server, query: str) -> None:
     answer = server.sign_in().get(PAGE + query)
     assert answer.status_code == 400
     assert parse_html(answer.text).one("article.trouble").text
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("min_ms", "x"), ("min_ms", "-1"), ("min_ms", "nan"), ("min_ms", "1e9"),
+        ("min_ms", "99999999"), ("min_ms", "\N{SUPERSCRIPT TWO}"), ("trace", "abc123"),
+        ("trace", "ghijklmn"), ("trace", "a" * 33),
+    ],
+)  # fmt: skip
+def test_what_is_typed_wrongly_is_said_beside_the_form(
+    server: Server, name: str, value: str
+) -> None:
+    add_entries(server, [make_entry()])
+    query = {"env": "production", "status": "ok", name: value}
+    answer = server.sign_in().get(PAGE, params=query)
+    assert answer.status_code == 400
+    page = parse_html(answer.text)
+    label = {"min_ms": "At least, ms", "trace": "Trace id"}[name]
+    assert page.one("#problems p").text.startswith(f"{label} takes a ")
+    # the form has it all, and the list does not look as if it answered
+    assert [box["value"] for box in page.select("form.filters input[aria-invalid]")] == [value]
+    chosen = [option.text for option in page.select("form.filters option[selected]")]
+    assert {"production", "Not failed"} <= {*chosen}
+    assert names(page) == []
+    assert page.select("div.nothing") == []
+
+
+def test_all_that_is_typed_wrongly_is_said_at_once(server: Server) -> None:
+    add_entries(server, [make_entry()])
+    page = parse_html(server.sign_in().get(f"{PAGE}?min_ms=x&trace=abc").text)
+    assert len(page.select("#problems p")) == 2
 
 
 def test_without_telemetry_it_says_how_to_send_some(server: Server) -> None:
@@ -206,7 +239,8 @@ def test_hostile_text_is_text(server: Server) -> None:
         ],
     )
     page = show(server.sign_in())
-    assert [c.raw_text for c in page.select("th[scope=row]")] == list(HOSTILE_TEXTS)
+    cells = [c.raw_text for c in page.select("th[scope=row]")]
+    assert cells == [f"{text} no trace" for text in HOSTILE_TEXTS]
     assert [script["src"][:8] for script in page.select("script")] == ["/static/"]
     assert page.select("style") == []
     assert not any(n.startswith("on") for e in page.walk() for n in e.attributes)

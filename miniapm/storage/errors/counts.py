@@ -98,6 +98,19 @@ def find_seen_releases(
     return [SeenRelease(*row) for row in rows]
 
 
+def find_known_releases(
+    connection: Connection, project_id: int, group_id: int, release_ids: Iterable[int]
+) -> set[int]:
+    """Those of `release_ids` in which the group was seen."""
+    rows = connection.execute(
+        f"""/* error_releases.find_known */ select release_id from error_releases
+        where project_id = :project_id and group_id = :group_id
+            and release_id in ({_list(set(release_ids))})""",
+        {"project_id": project_id, "group_id": group_id},
+    )
+    return {row[0] for row in rows}
+
+
 def sum_counts(
     connection: Connection,
     project_id: int,

@@ -27,11 +27,13 @@ class ErrorFilter(NamedTuple):
 
 
 class FoundRelease(NamedTuple):
-    """A release by its names, "" where they are unknown."""
+    """A release by its names, "" where they are unknown; `deploy_id` is of the deploy that brought
+    it, None where none did."""
 
     env: str = ""
     version: str = ""
     revision: str = ""
+    deploy_id: int | None = None
 
 
 class FoundGroup(NamedTuple):
@@ -178,7 +180,7 @@ def find_releases_by_id(
     found = {}
     for release_id in set(release_ids):
         row = connection.execute(
-            """/* releases.find_names */ select env, version, revision from releases
+            """/* releases.find_names */ select env, version, revision, deploy_id from releases
             where project_id = :project_id and id = :id""",
             {"project_id": project_id, "id": release_id},
         ).fetchone()

@@ -9,7 +9,6 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from miniapm.clock import MINUTE
 from miniapm.domain.errors.groups import add_occurrences, find_return, open_group, reopen
 from miniapm.domain.errors.values import Group, Occurrence
 from miniapm.domain.ids import IdMaker
@@ -23,8 +22,9 @@ from miniapm.storage.errors.groups import (
     insert_group,
     update_group,
 )
-from miniapm.storage.errors.occurrences import KEPT_PER_MINUTE, insert_occurrences
+from miniapm.storage.errors.occurrences import insert_occurrences
 from miniapm.storage.errors.repeats import REMEMBERED, Repeats
+from miniapm.storage.errors.samples import choose_samples
 
 _OTHER_CLASS = "Other errors"
 _OTHER_MESSAGE = "There are too many different errors; those that came after are counted here."
@@ -164,7 +164,7 @@ class _Recording:
                 self._connection, self._project_id, back.service, back.env, back.happened_at
             )
             group = reopen(group, back.happened_at, deploy_id)
-        group, samples = self._choose_samples(group, fresh)
+        group, samples = choose_samples(self._connection, group, moments, fresh, self._now)
         if back is not None and back not in samples:
             samples = [*samples, back]
         (insert_group if arrival.is_new else update_group)(self._connection, group)
@@ -178,19 +178,6 @@ class _Recording:
             occurrence.service, occurrence.env, occurrence.version, occurrence.revision
         )
         return self._ids.release(self._connection, self._project_id, name, occurrence.happened_at)
-
-    def _choose_samples(
-        self, group: Group, fresh: Sequence[Occurrence]
-    ) -> tuple[Group, Sequence[Occurrence]]:
-        """A storm costs counts alone: of each minute only so many are kept whole."""
-        minute = self._now // MINUTE
-        before = group.sampled_count if group.sampled_minute == minute else 0
-        samples = fresh[: max(0, KEPT_PER_MINUTE - before)]
-        counted = before + len(samples)
-        return (
-            msgspec.structs.replace(group, sampled_minute=minute, sampled_count=counted),
-            samples,
-        )
 
 
 def _as_other(first: Occurrence, service: str) -> Occurrence:

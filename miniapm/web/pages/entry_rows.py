@@ -22,8 +22,8 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EntryRow:
-    """One entry, told. `link` is "" where it came without a trace; the bar is of the time of the
-    slowest on the page."""
+    """One entry, told. `link` and `trace_id` are "" where it came without a trace; the bar is of
+    the time of the slowest on the page."""
 
     id: int
     at: int
@@ -39,6 +39,7 @@ class EntryRow:
     database: str
     http: str
     link: str
+    trace_id: str
 
 
 def tell_entries(
@@ -73,6 +74,7 @@ def _tell(
         database=_tell_calls(entry.database_count, entry.database_us),
         http=_tell_calls(entry.http_count, entry.http_us),
         link=f"{entry.trace_id.hex()}?at={entry.id}" if entry.trace_id else "",
+        trace_id=entry.trace_id.hex() if entry.trace_id else "",
     )
 
 

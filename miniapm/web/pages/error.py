@@ -22,7 +22,14 @@ from miniapm.storage.errors.find import (
     find_releases_by_id,
     get_found_group,
 )
-from miniapm.storage.errors.occurrences import Kept, find_occurrence_ids, get_occurrence
+from miniapm.storage.errors.occurrences import (
+    KEPT_FIRST,
+    KEPT_LATEST,
+    KEPT_PER_MINUTE,
+    Kept,
+    find_occurrence_ids,
+    get_occurrence,
+)
 from miniapm.storage.releases import find_release_ids
 from miniapm.web.auth import Caller
 from miniapm.web.charts import ChartMaker, Charts, Series, find_begun
@@ -53,6 +60,7 @@ class ReleaseRow:
     version: str
     commit: str
     env: str
+    deploy_id: int | None
     count: int
     first_seen_at: int
     last_seen_at: int
@@ -90,6 +98,9 @@ class ErrorView:
     first_deploy: DeployLink | None
     back_deploy: DeployLink | None
     may_change: bool
+    kept_per_minute: int = KEPT_PER_MINUTE
+    kept_first: int = KEPT_FIRST
+    kept_latest: int = KEPT_LATEST
 
 
 async def get_error_page(request: Request, caller: Caller) -> Response:
@@ -189,7 +200,7 @@ def _draw(found: Found, time_range: TimeRange, request: Request, now: int) -> Ch
         shown[begun] = None
     line = Series("occurrences", shown, "fill")
     total = f"{sum(found.counts):,} in all"
-    chart = make.chart("occurrences", "Occurrences", "occurrences", [line], total)
+    chart = make.chart("occurrences", "Occurrences", "in each step", [line], total)
     return make.together([chart], found.markers)
 
 
@@ -199,6 +210,7 @@ def _tell_release(seen: SeenRelease, names: Mapping[int, FoundRelease]) -> Relea
         version=release.version,
         commit="" if release.version else tell_release("", release.revision),
         env=release.env,
+        deploy_id=release.deploy_id,
         count=seen.total,
         first_seen_at=seen.first_seen_at,
         last_seen_at=seen.last_seen_at,

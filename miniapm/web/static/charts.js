@@ -4,7 +4,8 @@
 
 (() => {
   const SECOND = 1e6;
-  const FLAG_SPACE = 20;
+  // from the middle of a flag to where the next may begin: of one deploy, of several, with a mark
+  const ROOM = { one: 10, several: 12, marked: 20 };
   const MOST_NAMED = 8;
   const HEIGHT = 170;
   const narrow = matchMedia("(max-width: 720px)");
@@ -17,7 +18,7 @@
     // what a step tells stands in its middle: what came after a deploy is then right of its line
     for (let at = since; at < until; at += step) xs.push(at + step / 2);
     const ticks = [...box.querySelectorAll(".ticks li")].map((li) => ({ at: li.dataset.at / SECOND, label: li.textContent }));
-    const markers = [...box.querySelectorAll(".markers li")].map((li) => ({ at: li.dataset.at / SECOND, item: li })).reverse();
+    const markers = [...box.querySelectorAll(".markers li")].map((li) => ({ at: li.dataset.at / SECOND, item: li, badness: badness(li) })).reverse();
     return { since, until, step, xs, ticks, markers };
   }
 
@@ -128,21 +129,24 @@
   // Deploys: a line and a flag each; those that would cover each other share a flag with a count.
   function flag(u, group) {
     u.over.querySelectorAll(".flag").forEach((old) => old.remove());
-    let stack = [];
-    let from = 0;
+    const stacks = [];
     for (const marker of group.markers) {
-      const left = u.valToPos(marker.at, "x");
-      if (stack.length && left - from > FLAG_SPACE) { raise(u, group, stack); stack = []; }
-      if (stack.length === 0) from = left;
-      stack.push({ ...marker, left });
+      let stack = [{ ...marker, left: u.valToPos(marker.at, "x") }];
+      // what grows into the one before it takes that in, too
+      while (stacks.length && cover(stacks.at(-1), stack)) stack = [...stacks.pop(), ...stack];
+      stacks.push(stack);
     }
-    if (stack.length) raise(u, group, stack);
+    for (const stack of stacks) raise(u, group, stack);
   }
+
+  const middle = (stack) => (stack[0].left + stack.at(-1).left) / 2;
+  const room = (stack) => (stack.length === 1 ? ROOM.one : stack.some(isBad) ? ROOM.marked : ROOM.several);
+  const cover = (before, after) => middle(after) - middle(before) <= room(before) + room(after);
 
   function raise(u, group, stack) {
     for (const { left, item } of stack) u.over.append(element("span", `flag line ${item.className}`, left));
     const one = stack.length === 1;
-    const left = (stack[0].left + stack.at(-1).left) / 2;
+    const left = middle(stack);
     const worst = one ? null : findWorst(stack);
     const pole = element("span", `flag ${one ? stack[0].item.className : `several ${worst.css}`}`, left);
     if (left > u.over.clientWidth / 2) pole.classList.add("late");
@@ -177,11 +181,12 @@
     [".regressed:not(.dismissed)", "regressed", "regressed"],
     [".failed, .timed_out", "failed", "failed"],
   ];
-  const badness = ({ item }) => BAD.findIndex(([selector]) => item.matches(selector)) >>> 0;
-  const worstFirst = (stack) => [...stack].reverse().sort((a, b) => badness(a) - badness(b));
+  const badness = (item) => BAD.findIndex(([selector]) => item.matches(selector)) >>> 0;
+  const isBad = (marker) => marker.badness < BAD.length;
+  const worstFirst = (stack) => [...stack].reverse().sort((a, b) => a.badness - b.badness);
   function findWorst(stack) {
-    for (const [selector, css, word] of BAD) {
-      const count = stack.filter(({ item }) => item.matches(selector)).length;
+    for (const [index, [, css, word]] of BAD.entries()) {
+      const count = stack.filter((marker) => marker.badness === index).length;
       if (count) return { css, words: `, ${count} ${word}` };
     }
     return { css: "", words: "" };
