@@ -160,7 +160,7 @@ def list_jobs(context: Context) -> list[Job]:
 
     releases = ReleaseWatch(database, clock, context.make_id, context.config.deploys.observe)
     training = DictionaryTraining(database, clock)
-    packing = PackingJob(database, context.large_digester)
+    packing = PackingJob(database, context.large_digester, context.budget)
     impact = make_impact_watch(context)
     webhooks = WebhookJob(
         database,

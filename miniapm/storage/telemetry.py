@@ -115,26 +115,35 @@ class TelemetryStore:
         return done
 
     def _record(self, connection: Connection, calls: Sequence[SpansCall]) -> list[int]:
+        stored = [0] * len(calls)
         fresh: list[NewBatch] = []
-        stored = []
+        size = 0
         occurrences: dict[int, list[Occurrence]] = {}
         now = self._clock()
-        for project_id, defaults, telemetry in calls:
+        for index, (project_id, defaults, telemetry) in enumerate(calls):
             if project_id not in self._compress:
                 self._load_dictionary(connection, project_id)
-            before = len(fresh)
             for batch in telemetry.batches:
-                if self._is_new(project_id, batch.digest):
-                    entries = self._early_calls.complete(project_id, batch.entries)
-                    self._early_calls.add(project_id, batch.early_calls, now)
-                    fresh.append(NewBatch(project_id, defaults, batch, entries))
-                    if batch.occurrences:
-                        occurrences.setdefault(project_id, []).extend(batch.occurrences)
-            stored.append(len(fresh) - before)
-        self._open.add(insert_batches(connection, self.ids, self._batch_ids, fresh))
+                if not self._is_new(project_id, batch.digest):
+                    continue
+                entries = self._early_calls.complete(project_id, batch.entries)
+                self._early_calls.add(project_id, batch.early_calls, now)
+                fresh.append(NewBatch(project_id, defaults, batch, entries))
+                if batch.occurrences:
+                    occurrences.setdefault(project_id, []).extend(batch.occurrences)
+                stored[index] += 1
+                size += len(batch.body)
+                # what a large body came to is stored piece by piece, not held as rows at once
+                if size > MOST_TOGETHER_BYTES:
+                    self._insert(connection, fresh)
+                    fresh, size = [], 0
+        self._insert(connection, fresh)
         for project_id, happened in occurrences.items():
             self._count(connection, project_id, happened)
         return stored
+
+    def _insert(self, connection: Connection, batches: Sequence[NewBatch]) -> None:
+        self._open.add(insert_batches(connection, self.ids, self._batch_ids, batches))
 
     def find_compress(self, project_id: int) -> Compress:
         """How bodies of a project are compressed; from any thread. Plainly, until the project's

@@ -73,7 +73,10 @@ class Dictionary:
         return zstd.compress(body, LARGE_LEVEL, zstd_dict=self._made.as_digested_dict)
 
     def compress_well(self, body: bytes) -> bytes:
-        return self._stored.compress(body)
+        if len(body) <= SMALL_BYTES:
+            return self._stored.compress(body)
+        # a compressor that is kept for large ones holds ten megabytes
+        return zstd.compress(body, STORED_LEVEL, zstd_dict=self._made.as_digested_dict)
 
     def decompress(self, frame: bytes) -> bytes:
         return zstd.decompress(frame, zstd_dict=self._made)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 
+from miniapm.storage.budget import ByteBudget
 from miniapm.storage.database import Database
 from miniapm.storage.spans.packing import DueBody, PackedBody, find_due, pack_body, replace_bodies
 
@@ -12,6 +13,8 @@ LOOK_SECONDS = 5.0
 BUSY_SHARE = 0.5
 """Of one processor: when the server needs more for others, packing waits."""
 LEAST_REST_SECONDS = 0.05
+MOST_ON_THE_WAY = 8 * 1024 * 1024
+"""Bytes of bodies that are being read and stored: when there are more, memory is theirs."""
 _MOST_SLICES = 200
 
 
@@ -26,6 +29,7 @@ class PackingJob:
         self,
         database: Database,
         worker: Executor,
+        budget: ByteBudget,
         *,
         rest: Callable[[float], Awaitable[None]] = asyncio.sleep,
         timer: Callable[[], float] = time.monotonic,
@@ -33,6 +37,7 @@ class PackingJob:
     ) -> None:
         self._database = database
         self._worker = worker
+        self._budget = budget
         self._rest = rest
         self._timer = timer
         self._cpu_timer = cpu_timer
@@ -49,11 +54,14 @@ class PackingJob:
             seconds = self._timer() - began
 
     async def _rest_idly(self, seconds: float) -> bool:
-        """Rests so long; whether others left most of the processor, and the writer kept up."""
+        """Rests so long; whether others left most of the processor and of the memory for bodies,
+        and the writer kept up."""
         writer = self._database.writer
         was_waiting = writer.waiting > 0
         began, worked = self._timer(), self._cpu_timer()
         await self._rest(seconds)
+        if self._budget.taken > MOST_ON_THE_WAY:
+            return False
         share = (self._cpu_timer() - worked) / max(self._timer() - began, seconds)
         return share < BUSY_SHARE and not (was_waiting and writer.waiting > 0)
 

@@ -13,12 +13,18 @@ import pytest
 from miniapm.domain.ids import IdMaker
 from miniapm.domain.otlp.traces import read_traces
 from miniapm.domain.scrubbing import Scrubber
+from miniapm.storage.budget import ByteBudget
 from miniapm.storage.connection import Connection, open_connection
 from miniapm.storage.database import Database, open_database
 from miniapm.storage.precedence import Precedence
 from miniapm.storage.projects import Project, insert_project
 from miniapm.storage.spans.packing import SLICE_BATCHES
-from miniapm.storage.spans.packing_job import BUSY_SHARE, LEAST_REST_SECONDS, PackingJob
+from miniapm.storage.spans.packing_job import (
+    BUSY_SHARE,
+    LEAST_REST_SECONDS,
+    MOST_ON_THE_WAY,
+    PackingJob,
+)
 from tests.conftest import FakeClock
 from tests.factories import START
 from tests.spans import DEFAULTS, make_trace_id, write_protobuf
@@ -52,6 +58,7 @@ class Machine:
 
     def __init__(self, shares: Iterable[float] = (), slice_seconds: float = 0.0) -> None:
         self.rests: list[float] = []
+        self.budget = ByteBudget()
         self._shares = chain(shares, repeat(0.0))
         self._slice_seconds = slice_seconds
         self._now = self._worked = 0.0
@@ -70,7 +77,12 @@ class Machine:
 
     def make_job(self, database: Database, worker: ThreadPoolExecutor) -> PackingJob:
         return PackingJob(
-            database, worker, rest=self.rest, timer=self.timer, cpu_timer=self.cpu_timer
+            database,
+            worker,
+            self.budget,
+            rest=self.rest,
+            timer=self.timer,
+            cpu_timer=self.cpu_timer,
         )
 
 
@@ -122,6 +134,14 @@ def test_it_does_nothing_while_the_server_is_busy(path: Path, clock: FakeClock) 
     assert run(path, clock, 3, Machine([BUSY_SHARE])) == [False] * 3
 
 
+def test_it_does_nothing_while_large_bodies_are_on_their_way(path: Path, clock: FakeClock) -> None:
+    machine = Machine()
+    machine.budget.take(MOST_ON_THE_WAY + 1)
+    assert run(path, clock, 3, machine) == [False] * 3
+    machine.budget.give_back(1)
+    assert run(path.with_name("other.db"), clock, 3, machine) == [True] * 3
+
+
 def test_a_little_traffic_does_not_stop_it(path: Path, clock: FakeClock) -> None:
     assert run(path, clock, 3, Machine([BUSY_SHARE * 0.9])) == [True] * 3
 
@@ -152,7 +172,9 @@ def test_it_does_nothing_while_the_writer_is_behind(path: Path, clock: FakeClock
             with ThreadPoolExecutor(1) as worker:
                 behind = asyncio.ensure_future(database.write(lambda connection: held.wait(20)))
                 await asyncio.sleep(0)
-                await PackingJob(database, worker, rest=rest, cpu_timer=lambda: 0.0).run()
+                await PackingJob(
+                    database, worker, ByteBudget(), rest=rest, cpu_timer=lambda: 0.0
+                ).run()
                 held.set()
                 await behind
 
