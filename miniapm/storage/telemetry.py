@@ -19,8 +19,9 @@ from miniapm.domain.spans.values import Telemetry, TelemetryDefaults
 from miniapm.storage.connection import Connection
 from miniapm.storage.errors.record import RecordedError, record_occurrences
 from miniapm.storage.impact.stirred import Stirred
+from miniapm.storage.progress import find_progress
 from miniapm.storage.projects import has_project, require_project
-from miniapm.storage.rollups.flush import find_progress, flush_rollups
+from miniapm.storage.rollups.flush import flush_rollups
 from miniapm.storage.spans.dictionaries import find_latest_dictionary, insert_dictionary
 from miniapm.storage.spans.names import NameCaps, NameIds
 from miniapm.storage.spans.record import NewBatch, insert_batches

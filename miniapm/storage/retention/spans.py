@@ -1,8 +1,8 @@
 """Old batches of spans, with the entries in them."""
 
 from miniapm.storage.connection import Connection, scalar
+from miniapm.storage.progress import find_progress
 from miniapm.storage.retention.sweep import Slice
-from miniapm.storage.rollups.flush import find_progress
 
 
 class OldSpans:

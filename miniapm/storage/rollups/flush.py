@@ -5,9 +5,8 @@ from miniapm.clock import MINUTE
 from miniapm.domain.histograms import add_encoded, encode_buckets
 from miniapm.domain.rollups import OpenRollups, Rollup, RollupKey, widen
 from miniapm.domain.spans.values import ALL_ENDPOINTS
-from miniapm.storage.connection import Connection, scalar
-
-PROGRESS = "rollups"
+from miniapm.storage.connection import Connection
+from miniapm.storage.progress import set_progress
 
 Seen = tuple[int, int]
 """The first and the last minute of something, in µs."""
@@ -126,22 +125,3 @@ def _add_stored(connection: Connection, resolution: int, key: RollupKey, rollup:
     if rollup.failed_id is None:
         rollup.failed_id = failed_id
     add_encoded(rollup.buckets, histogram)
-
-
-def find_progress(connection: Connection, name: str = PROGRESS) -> int:
-    """The last entry, or batch of entries, that a job was done with; 0 when there is none yet. Of
-    the rollups, the last entry that they hold."""
-    found = scalar(
-        connection,
-        "/* rollups.progress */ select entry_id from rollup_progress where name = :name",
-        name=name,
-    )
-    return int(found or 0)
-
-
-def set_progress(connection: Connection, entry_id: int, name: str = PROGRESS) -> None:
-    connection.execute(
-        """/* rollups.set_progress */ insert into rollup_progress (name, entry_id)
-        values (:name, :entry_id) on conflict (name) do update set entry_id = excluded.entry_id""",
-        {"name": name, "entry_id": entry_id},
-    )

@@ -12,14 +12,12 @@ from typing import NamedTuple
 from miniapm.domain.otlp.packing import pack
 from miniapm.domain.otlp.stored import StoredBody
 from miniapm.domain.spans.compression import Dictionary, compress_well
-from miniapm.storage.connection import Connection, Row, scalar
-from miniapm.storage.rollups.flush import find_progress, set_progress
+from miniapm.storage.connection import Connection, scalar
+from miniapm.storage.progress import PACKING, find_progress, set_progress
 from miniapm.storage.spans.dictionaries import Bodies, find_latest_dictionary
 
 log = logging.getLogger(__name__)
 
-PROGRESS = "packing"
-"""The mark's name."""
 SLICE_BATCHES = 16
 _SLICE_BYTES = 4 * 1024 * 1024
 _LARGEST_BODY = 8 * 1024 * 1024
@@ -54,8 +52,8 @@ class PackedBody(NamedTuple):
 
 def find_due(connection: Connection, limit: int = SLICE_BATCHES) -> DueBodies | None:
     """At most `limit` bodies behind the mark and some megabytes, the first to arrive first; None
-    when there is nothing behind it. What cannot be opened, or is very large, is left out."""
-    after = find_progress(connection, PROGRESS)
+    when there is nothing behind it. What is very large is left out."""
+    after = find_progress(connection, PACKING)
     projects: dict[int, tuple[Bodies, Dictionary | None]] = {}
     due: list[DueBody] = []
     reached = count = size = 0
@@ -73,8 +71,8 @@ def find_due(connection: Connection, limit: int = SLICE_BATCHES) -> DueBodies | 
                 find_latest_dictionary(connection, project_id),
             )
         bodies, dictionary = projects[project_id]
-        stored = _open(bodies, row)
-        if stored is not None:
+        stored = bodies.stored(row)
+        if stored.size <= _LARGEST_BODY:
             due.append(DueBody(reached, project_id, stored, dictionary))
             size += stored.size
             if size >= _SLICE_BYTES:
@@ -83,16 +81,6 @@ def find_due(connection: Connection, limit: int = SLICE_BATCHES) -> DueBodies | 
         last = scalar(connection, "/* span_batches.last */ select max(id) from span_batches")
         reached = last or 0
     return DueBodies(due, reached) if reached > after else None
-
-
-def _open(bodies: Bodies, row: Row) -> StoredBody | None:
-    try:
-        stored = bodies.stored(row)
-        return stored if stored.size <= _LARGEST_BODY else None
-    except Exception as error:
-        # one bad body must not hold up those behind it
-        log.error("the body of batch %d cannot be opened", row["id"], exc_info=error)
-        return None
 
 
 def pack_body(due: DueBody) -> PackedBody | None:
@@ -124,5 +112,5 @@ def replace_bodies(connection: Connection, packed: Sequence[PackedBody], reached
         ).rowcount
     finally:
         connection.execute(f"PRAGMA secure_delete = {before}").fetchone()
-    set_progress(connection, reached, PROGRESS)
+    set_progress(connection, reached, PACKING)
     return max(0, replaced)

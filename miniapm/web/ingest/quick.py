@@ -32,7 +32,7 @@ def take_deploy(context: Context, scope: Scope, body: bytes) -> Pending | None:
     if scope["method"] != "POST" or len(body) > context.config.limits.deploy_body_bytes:
         return None
     now = context.clock()
-    headers = _read_headers(scope)
+    headers = dict(scope["headers"])
     key = _find_key(context, headers, DEPLOYS_WRITE, now)
     if key is None:
         return None
@@ -60,7 +60,7 @@ def take_traces(context: Context, scope: Scope, body: bytes) -> Pending | None:
     if scope["method"] != "POST" or len(body) > SMALL_BYTES or database.precedence.is_held:
         return None
     now = context.clock()
-    headers = _read_headers(scope)
+    headers = dict(scope["headers"])
     key = _find_key(context, headers, TRACES_WRITE, now)
     if key is None:
         return None
@@ -76,10 +76,6 @@ def take_traces(context: Context, scope: Scope, body: bytes) -> Pending | None:
     except Exception:  # whatever it is: the long way meets it again, and explains it
         return None
     return Pending(future, partial(_finish_traces, context, headers, encoding))
-
-
-def _read_headers(scope: Scope) -> RequestHeaders:
-    return dict(scope["headers"])
 
 
 def _find_key(context: Context, headers: RequestHeaders, needed: str, now: int) -> Key | None:

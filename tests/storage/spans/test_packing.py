@@ -18,10 +18,9 @@ from miniapm.domain.spans.compression import (
 from miniapm.domain.spans.values import Telemetry
 from miniapm.storage.connection import Connection, scalar, transaction
 from miniapm.storage.erasure import erase_trace, find_user_traces
-from miniapm.storage.rollups.flush import find_progress
+from miniapm.storage.progress import PACKING, find_progress
 from miniapm.storage.spans.dictionaries import find_samples, insert_dictionary
 from miniapm.storage.spans.packing import (
-    PROGRESS,
     SLICE_BATCHES,
     find_due,
     pack_body,
@@ -178,7 +177,7 @@ def test_the_mark_moves_on_and_nothing_is_done_twice(
     recorder.record(make_spans(0))
     assert pack_all(connection) == 1
     [first] = find_rows(connection)
-    assert find_progress(connection, PROGRESS) == first["id"]
+    assert find_progress(connection, PACKING) == first["id"]
     assert find_progress(connection) == 0
     assert find_due(connection) is None
     recorder.record(make_spans(1))
@@ -222,7 +221,7 @@ def test_what_has_no_body_is_passed_over(connection: Connection, recorder: Recor
     assert due is not None
     assert ([body.batch_id for body in due.bodies], due.reached) == (ids[:1], ids[-1])
     assert pack_all(connection) == 1
-    assert find_progress(connection, PROGRESS) == ids[-1]
+    assert find_progress(connection, PACKING) == ids[-1]
     assert find_packed(connection) == [True, False, False, False]
     assert find_bodies(connection)[1:] == [b""] * 3
 
@@ -263,7 +262,7 @@ def test_small_gains_are_not_written(connection: Connection, recorder: Recorder)
     assert pack_all(connection) == 1
     packed = find_bodies(connection)
     assert len(packed[0]) < len(first)
-    connection.execute("delete from rollup_progress where name = ?", (PROGRESS,))
+    connection.execute("delete from rollup_progress where name = ?", (PACKING,))
     assert pack_all(connection) == 0
     assert find_bodies(connection) == packed
 
@@ -300,7 +299,7 @@ def test_what_was_not_committed_is_done_again(connection: Connection, recorder: 
     assert find_due(connection) is None
     connection.execute("ROLLBACK")
     assert find_rows(connection) == before
-    assert find_progress(connection, PROGRESS) == 0
+    assert find_progress(connection, PACKING) == 0
     assert pack_all(connection) == 1
 
 
