@@ -12,6 +12,7 @@ import typer
 from miniapm.cli.audit import make_act
 from miniapm.cli.demo import make as make_demo
 from miniapm.cli.demo import throwaway_database
+from miniapm.cli.large_blocks import give_back_large_blocks
 from miniapm.cli.options import ConfigOption, DatabaseOption, bad_flag, load_settings
 from miniapm.cli.private import keep_files_private
 from miniapm.config import Config
@@ -58,6 +59,7 @@ def serve(
         loaded = load_settings(path, config, server__host=host, server__port=port).config
         set_up_logging(loaded.log.level, loaded.log.format)
         keep_files_private()
+        give_back_large_blocks()
         if demo:
             _prepare_demo(loaded)
         with _signals_waiting():
