@@ -3,18 +3,22 @@ costs in processor time, memory and disk, with 1 million and (not --quick) 10 mi
 
 Servers and sender are processes of their own; with two cores the sender takes part of the second.
 Ours and the peers' take turns in one run, with as many of the same bodies over as many connections.
+Rates are medians of quiet rounds: see `bench/quiet.py`.
 """
 
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.encoding import Encoding
 from bench.figures import Figure, median, print_figures, read_options
 from bench.large_bodies import make_large_body, post_at_once
 from bench.load import POOL_SPANS, LoadClient, start_client, start_live_client
 from bench.otlp_client import Outcome
+from bench.quiet import Stretch, choose_quiet, mean_stolen, measure_stretch, measure_until_quiet
 from bench.servers import ServerProcess, serve, serve_miniapm
 from bench.stored import (
     count_entries,
@@ -30,10 +34,17 @@ from bench.stored import (
 from bench.traces import BATCH, DAY, Bodies, make_pool
 
 MILLION = 1_000_000
-ROUNDS = 5
+PATIENCE = 6
 CONNECTIONS = 4
 LARGE_BODIES = 4
 SMALL_BATCH = 16
+
+
+class Sent(NamedTuple):
+    """One round of sending: what became of it, and what it cost the server a span."""
+
+    outcome: Outcome
+    cpu_seconds: float
 
 
 class Rounds:
@@ -42,47 +53,56 @@ class Rounds:
     def __init__(self, server: ServerProcess) -> None:
         self._server = server
         self.key = ""
-        self.outcomes: list[Outcome] = []
-        self._cpu_seconds: list[float] = []
+        self.stretches: list[Stretch[Sent]] = []
 
     def send(self, client: LoadClient, spans: int, *, gzip: bool = False) -> None:
+        self.stretches.append(measure_stretch(partial(self._send, client, spans, gzip)))
+
+    def send_until_quiet(
+        self, client: LoadClient, spans: int, rounds: int, *, gzip: bool = False
+    ) -> None:
+        """So many quiet rounds, within `PATIENCE` times as many."""
+        send = partial(self._send, client, spans, gzip)
+        self.stretches += measure_until_quiet(send, wanted=rounds, most=rounds * PATIENCE)
+
+    def _send(self, client: LoadClient, spans: int, gzip: bool) -> Sent:
         before = self._server.cpu_seconds()
         outcome = client.send(
             self._server, self.key, connections=CONNECTIONS, spans=spans, gzip=gzip
         )
         assert outcome.spans >= spans, f"{outcome.spans} of {spans} acknowledged"
         assert outcome.partial == 0, f"{outcome.partial} bodies were not wholly taken"
-        self._cpu_seconds.append((self._server.cpu_seconds() - before) / outcome.spans)
-        self.outcomes.append(outcome)
-
-    def rates(self) -> list[float]:
-        return [outcome.spans / outcome.seconds for outcome in self.outcomes]
+        return Sent(outcome, (self._server.cpu_seconds() - before) / outcome.spans)
 
     def rates_of(self, rounds: int) -> list[float]:
-        """The same of so many rounds each, without the time between them."""
-        cut = [self.outcomes[at : at + rounds] for at in range(0, len(self.outcomes), rounds)]
+        """Spans a second in so many rounds each, without the time between them."""
+        outcomes = [stretch.value.outcome for stretch in self.stretches]
+        cut = [outcomes[at : at + rounds] for at in range(0, len(outcomes), rounds)]
         return [sum(o.spans for o in some) / sum(o.seconds for o in some) for some in cut]
 
-    def rate(self) -> float:
-        return median(self.rates())
-
-    def cpu_per_million(self) -> float:
-        return median(self._cpu_seconds) * MILLION
-
     def spans(self) -> int:
-        return sum(outcome.spans for outcome in self.outcomes)
-
-    def figures(self, name: str, goal: str) -> list[Figure]:
-        count = len(self.outcomes)
-        return [
-            Figure(f"{name}_per_second", self.rate(), "spans/s", count, goal),
-            Figure(f"{name}_cpu_per_million", self.cpu_per_million(), "s", count),
-            Figure(f"{name}_p50", median([o.p50 for o in self.outcomes]), "ms", count),
-            Figure(f"{name}_p99", median([o.p99 for o in self.outcomes]), "ms", count),
-        ]
+        return sum(stretch.value.outcome.spans for stretch in self.stretches)
 
 
-def measure_protobuf(spans: int) -> list[Figure]:
+def list_figures(name: str, goal: str, stretches: Sequence[Stretch[Sent]]) -> list[Figure]:
+    count = len(stretches)
+    sent = [stretch.value for stretch in stretches]
+    outcomes = [one.outcome for one in sent]
+    cpu = median([one.cpu_seconds for one in sent]) * MILLION
+    return [
+        Figure(f"{name}_per_second", median(list_rates(stretches)), "spans/s", count, goal),
+        Figure(f"{name}_cpu_per_million", cpu, "s", count),
+        Figure(f"{name}_p50", median([o.p50 for o in outcomes]), "ms", count),
+        Figure(f"{name}_p99", median([o.p99 for o in outcomes]), "ms", count),
+        Figure(f"{name}_stolen", mean_stolen(stretches), "%", count),
+    ]
+
+
+def list_rates(stretches: Sequence[Stretch[Sent]]) -> list[float]:
+    return [s.value.outcome.spans / s.value.outcome.seconds for s in stretches]
+
+
+def measure_protobuf(spans: int, rounds: int) -> list[Figure]:
     """Protobuf in batches of 512, in turns with the peers' layout, each with as many spans in its
     file: an index over random ids costs more the larger it is."""
     with (
@@ -95,18 +115,25 @@ def measure_protobuf(spans: int) -> list[Figure]:
         time.sleep(1)
         idle = server.rss_mb()
         ours.key = server.run("keys", "create", "bench")
-        for _ in range(ROUNDS):
+
+        def take_turns() -> None:
             peers.send(peer_client, spans)
             ours.send(client, spans)
+
+        turns = measure_until_quiet(take_turns, wanted=rounds, most=rounds * PATIENCE)
         peak, peers_peak = server.peak_rss_mb(), peer.peak_rss_mb()
         peer_bytes = (peer.directory / "peer.db").stat().st_size
-    ratios = [o / p for o, p in zip(ours.rates(), peers.rates(), strict=True)]
-    sender = sum(o.cpu_seconds for o in ours.outcomes) / sum(o.seconds for o in ours.outcomes)
+    quiet = choose_quiet(turns)
+    chosen = [at for at, turn in enumerate(turns) if turn in quiet]
+    our_turns, peer_turns = ([r.stretches[at] for at in chosen] for r in (ours, peers))
+    pairs = zip(list_rates(our_turns), list_rates(peer_turns), strict=True)
+    outcomes = [turn.value.outcome for turn in our_turns]
+    sender = sum(o.cpu_seconds for o in outcomes) / sum(o.seconds for o in outcomes)
     return [
-        *ours.figures("protobuf", ">= 80000"),
-        *peers.figures("peers_layout", ""),
-        Figure("ratio_to_peers_layout", median(ratios), "", ROUNDS, ">= 6"),
-        Figure("sender_cpu", sender * 100, "%", ROUNDS),
+        *list_figures("protobuf", ">= 80000", our_turns),
+        *list_figures("peers_layout", "", peer_turns),
+        Figure("ratio_to_peers_layout", median([o / p for o, p in pairs]), "", len(chosen), ">= 6"),
+        Figure("sender_cpu", sender * 100, "%", len(chosen)),
         Figure("rss_idle", idle, "MB", 1, "<= 60"),
         Figure("protobuf_rss_peak", peak, "MB", 1, "<= 200"),
         Figure("peers_layout_rss_peak", peers_peak, "MB", 1),
@@ -129,11 +156,15 @@ def measure_others(spans: int, rounds: int) -> list[Figure]:
         ):
             runs = Rounds(server)
             runs.key = server.run("keys", "create", "bench")
-            for _ in range(rounds):
-                runs.send(client, spans, gzip=gzip)
+            # the first finds an empty file and learns the dictionary
+            runs.send(client, spans, gzip=gzip)
+            runs.stretches.clear()
+            # as long a stretch whatever the batches: quiet ones are short
+            part = spans // 4 if batch == SMALL_BATCH else spans
+            runs.send_until_quiet(client, part, rounds, gzip=gzip)
             peak = server.peak_rss_mb()
         figures += [
-            *runs.figures(name, goal),
+            *list_figures(name, goal, choose_quiet(runs.stretches)),
             Figure(f"{name}_rss_peak", peak, "MB", 1, "<= 200"),
         ]
     return figures
@@ -205,8 +236,8 @@ def check_day(name: str, directory: Path, spans: int, bodies: int) -> list[Figur
 
 def main() -> None:
     options = read_options(__doc__ or "")
-    spans, rounds = (102_400, 1) if options.quick else (204_800, 3)
-    figures = measure_protobuf(spans)
+    spans, rounds = (102_400, 3) if options.quick else (102_400, 5)
+    figures = measure_protobuf(spans, rounds)
     figures += measure_others(spans, rounds)
     figures += measure_large_bodies()
     figures += measure_day("day_of_1m", 1)
