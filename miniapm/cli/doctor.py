@@ -23,6 +23,7 @@ from miniapm.domain.doctor import Finding
 from miniapm.domain.impact.unjudged import find_judged_since
 from miniapm.printable import escape_controls
 from miniapm.storage.connection import Connection
+from miniapm.storage.doctor.bodies import examine_bodies
 from miniapm.storage.doctor.deploy import Terms
 from miniapm.storage.doctor.deploys import examine_deploys
 from miniapm.storage.doctor.file import examine_file
@@ -59,9 +60,10 @@ def doctor(
     """Say why something is missing, and what to do about it.
 
     Looks at the file (damage, room, permissions), the server and its jobs, keys, deploys that never
-    ended, telemetry (none, late, too many names), clocks that are wrong, and at the calls that were
-    refused: most hooks never show them to anybody. A refusal counts for 24 hours, or until a call
-    with the same key is accepted. A line for each: ok, note (good to know) or problem (to be done).
+    ended, telemetry (none, late, unreadable, too many names), clocks that are wrong, and at the
+    calls that were refused: most hooks never show them to anybody. A refusal counts for 24 hours,
+    or until a call with the same key is accepted; without a known key for an hour, or for 24 when
+    it comes again. A line for each: ok, note (good to know) or problem (to be done).
 
     With --deploy it tells of that deploy alone: which rule leaves it out of graphs and numbers,
     whether telemetry showed it, and how it was judged.
@@ -99,6 +101,7 @@ def _examine(
     caps = NameCaps(limits.services, limits.releases_per_service, limits.endpoints_per_service)
     findings = examine_file(connection, path)
     findings += examine_jobs(connection, settings.lifetimes, now, is_served=is_served(path))
+    findings += examine_bodies(connection)
     for project in chosen:
         findings += examine_project(connection, project, now, settings.deploy_timeout)
         findings += examine_deploys(connection, project, settings.delivery_rules, now)

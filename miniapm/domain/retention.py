@@ -31,6 +31,8 @@ class CutOffs(NamedTuple):
     occurrences: int
     figures: Mapping[int, int]
     """By resolution in minutes. Whole hours, so that there is something to do once an hour only."""
+    dictionaries: int
+    """Those that were replaced before: by then, all that needed them should have gone."""
     names: int
     """Endpoints and releases that were last seen before."""
 
@@ -46,6 +48,7 @@ def find_cut_offs(lifetimes: Lifetimes, now: int) -> CutOffs:
             resolution: _floor(now - lifetime)
             for resolution, lifetime in lifetimes.resolutions.items()
         },
+        dictionaries=now - lifetimes.spans,
         names=now - longest,
     )
 

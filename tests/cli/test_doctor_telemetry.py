@@ -160,18 +160,20 @@ def test_clocks_of_senders(
 def test_what_serves_where_nothing_was_ever_announced(miniapm: Command, recorder: Recorder) -> None:
     at = recorder.clock()
     recorder.record([SentSpan(make_trace_id(1), at)], resource={"service.name": "web-shop"})
-    assert examine(miniapm, "no deploy of it") == []  # nothing is announced here at all
+    assert examine(miniapm, "web-shop in production,") == []  # nothing is announced here at all
     insert_row(recorder.connection, make_deploy(id=1, service="webshop", deployed_at=at))
     insert_row(
         recorder.connection,
         make_deploy(id=2, service="web-shop", deployed_at=at, sources=("telemetry",)),
     )
-    [found] = examine(miniapm, "no deploy of it")
+    [found] = examine(miniapm, "web-shop in production,")
     assert found.mark == "note"
-    assert found.sentence.startswith("web-shop in production of default sends telemetry")
-    assert "announced for webshop in production: use the same names" in found.advice
-    insert_row(recorder.connection, make_deploy(id=3, service="web-shop", deployed_at=at))
+    assert "deploys are announced for webshop in production" in found.sentence
+    assert "use one name" in found.advice
+    # once, not once more in other words
     assert examine(miniapm, "no deploy of it") == []
+    insert_row(recorder.connection, make_deploy(id=3, service="web-shop", deployed_at=at))
+    assert examine(miniapm, "web-shop in production,") == []
 
 
 def test_what_takes_most_of_the_file(miniapm: Command, recorder: Recorder) -> None:
@@ -181,3 +183,16 @@ def test_what_takes_most_of_the_file(miniapm: Command, recorder: Recorder) -> No
     [found] = examine(miniapm, "Most of it")
     assert found.mark == "ok"
     assert "entries" in found.sentence.partition(",")[0]
+
+
+def test_spans_that_cannot_be_read(miniapm: Command, recorder: Recorder) -> None:
+    assert examine(miniapm, "looked at") == []
+    for number in range(2):
+        recorder.record([SentSpan(make_trace_id(number), recorder.clock())])
+    [found] = examine(miniapm, "looked at")
+    assert (found.mark, found.about) == ("ok", "spans")
+    bad = "select max(id) from span_batches"
+    recorder.connection.execute(f"update span_batches set body = x'00ff' where id = ({bad})")
+    [found] = examine(miniapm, "looked at")
+    assert found.mark == "problem"
+    assert found.sentence.startswith("1 of 2 batches of spans that were looked at cannot be read")

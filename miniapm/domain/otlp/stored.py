@@ -17,7 +17,7 @@ from miniapm.domain.otlp.attributes import (
     to_text,
 )
 from miniapm.domain.otlp.exceptions import EXCEPTION
-from miniapm.domain.otlp.packing import is_packed, unpack
+from miniapm.domain.otlp.packing import is_packed, pack, unpack
 from miniapm.domain.otlp.schema import load_schema
 from miniapm.domain.scrubbing import Scrubber
 from miniapm.domain.spans import span as spans
@@ -26,6 +26,7 @@ from miniapm.domain.spans.categories import Category, categorize_keys, categoriz
 from miniapm.domain.spans.compression import (
     Dictionary,
     compress_plain,
+    compress_well,
     decompress,
     size_of,
 )
@@ -44,6 +45,8 @@ from miniapm.domain.spans.span import (
 )
 from miniapm.domain.spans.values import Format, TelemetryDefaults
 
+MOST_PACKED_BYTES = 8 * 1024 * 1024
+"""Of a body as it came: what is larger would take long."""
 _ERROR = 2
 _LONGEST_ID = 16
 _EXCEPTION = EXCEPTION.encode()
@@ -86,6 +89,12 @@ class Rewritten(NamedTuple):
     body: bytes | None
     tails: bytes
     span_count: int
+
+
+def compress_to_keep(format_: Format, body: bytes, dictionary: Dictionary | None) -> bytes:
+    """A body as it is stored for good: packed where that gains, and compressed well."""
+    packed = pack(body) if format_ == "protobuf" else None
+    return compress_well(body if packed is None else packed, dictionary)
 
 
 def open_body(frame: bytes, dictionary: Dictionary | None = None) -> bytes:
@@ -161,7 +170,15 @@ def take_out(stored: StoredBody, trace_id: bytes) -> Rewritten | None:
     else:
         return None
     tails = join_tails(ids)
-    return Rewritten(compress_plain(rest) if ids else None, tails, len(ids))
+    return Rewritten(_compress_rest(stored, rest) if ids else None, tails, len(ids))
+
+
+def _compress_rest(stored: StoredBody, rest: bytes) -> bytes:
+    """Packed at once: the job that packs has been here. With the dictionary that it needed before,
+    which is there as long as it is; another may be about to go."""
+    if len(rest) > MOST_PACKED_BYTES:
+        return compress_plain(rest)
+    return compress_to_keep(stored.format, rest, stored.dictionary)
 
 
 def read_details(span: Span, scrubber: Scrubber) -> SpanDetails:

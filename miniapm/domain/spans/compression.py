@@ -26,6 +26,8 @@ DICTIONARY_BYTES = 64 * 1024
 PIECE_BYTES = 4096
 FEWEST_SAMPLES = 64
 MOST_SAMPLE_BYTES = 3 * 1024 * 1024
+HEADER_BYTES = 18
+"""Of a frame, at most: they say which dictionary it needs."""
 
 
 class _Compressors:
@@ -102,7 +104,8 @@ def _plain_compressors() -> _Compressors:
 
 
 def dictionary_of(frame: bytes) -> int:
-    """The id of the dictionary that a compressed body needs; 0 for none, and what is no frame."""
+    """The id of the dictionary that a compressed body needs, of which the first HEADER_BYTES are
+    enough; 0 for none, and what is no frame."""
     try:
         return zstd.get_frame_info(frame).dictionary_id
     except zstd.ZstdError:

@@ -9,6 +9,7 @@ from miniapm.domain.retention import CutOffs, Lifetimes, find_cut_offs
 from miniapm.exceptions import Busy
 from miniapm.storage.database import Database
 from miniapm.storage.jobs import write_lifetimes
+from miniapm.storage.retention.dictionaries import OldDictionaries
 from miniapm.storage.retention.names import UnusedNames
 from miniapm.storage.retention.stages import list_arrivals, list_figures
 from miniapm.storage.retention.sweep import REST, Sweep
@@ -24,6 +25,7 @@ class RetentionJob:
         self._database = database
         self._clock = clock
         self._lifetimes = lifetimes
+        self._dictionaries = OldDictionaries(database)
         self._swept: CutOffs | None = None
 
     async def run(self) -> None:
@@ -39,6 +41,7 @@ class RetentionJob:
         await run_sweep(self._database, sweep)
         if is_new_hour and sweep.is_done:
             self._swept = cut_offs
+            await self._dictionaries.delete(cut_offs.dictionaries)
 
 
 async def run_sweep(

@@ -1,4 +1,7 @@
-"""The dictionaries with which bodies are compressed: one a project, made anew once a month."""
+"""The dictionaries with which bodies are compressed: one a project, made anew once a month.
+
+Older ones stay as long as a body needs them (`storage/retention/dictionaries.py`).
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -8,6 +11,7 @@ from miniapm.domain.otlp.stored import DamagedBody, StoredBody
 from miniapm.domain.spans.compression import MOST_SAMPLE_BYTES, Dictionary, dictionary_of
 from miniapm.domain.spans.values import Format, TelemetryDefaults
 from miniapm.storage.connection import Connection, Row, scalar
+from miniapm.storage.overwriting import overwriting
 
 RENEW_AFTER = 30 * DAY
 _MOST_BATCHES = 400
@@ -18,15 +22,21 @@ _LARGEST_BODY = 1024 * 1024
 def insert_dictionary(
     connection: Connection, project_id: int, dictionary: Dictionary, now: int
 ) -> None:
-    """Keeps a dictionary for ever: bodies need it as long as they are kept."""
+    """Keeps a dictionary; from now on it is the latest, though the clock was set back meanwhile."""
+    last = scalar(
+        connection,
+        """/* span_dictionaries.last */ select max(made_at) from span_dictionaries
+        where project_id = :project_id""",
+        project_id=project_id,
+    )
     connection.execute(
         """/* span_dictionaries.insert */ insert into span_dictionaries
             (project_id, id, made_at, content)
-        values (:project_id, :id, :now, :content) on conflict (project_id, id) do nothing""",
+        values (:project_id, :id, :made_at, :content) on conflict (project_id, id) do nothing""",
         {
             "project_id": project_id,
             "id": dictionary.id,
-            "now": now,
+            "made_at": now if last is None else max(now, last + 1),
             "content": dictionary.content,
         },
     )
@@ -41,6 +51,34 @@ def find_latest_dictionary(connection: Connection, project_id: int) -> Dictionar
         project_id=project_id,
     )
     return None if content is None else Dictionary(content)
+
+
+class DictionaryKey(NamedTuple):
+    """Which dictionary of which project."""
+
+    project_id: int
+    id: int
+
+
+def find_replaced(connection: Connection, before: int) -> set[DictionaryKey]:
+    """The dictionaries in whose place there was a later one before that instant (µs)."""
+    rows = connection.execute(
+        """/* span_dictionaries.replaced */ select project_id, id from span_dictionaries d
+        where exists (select 1 from span_dictionaries l where l.project_id = d.project_id
+            and l.made_at > d.made_at and l.made_at < :before)""",
+        {"before": before},
+    )
+    return {DictionaryKey(*row) for row in rows}
+
+
+def delete_dictionaries(connection: Connection, keys: Iterable[DictionaryKey]) -> None:
+    """Their pages are overwritten: what was erased may stand in them."""
+    with overwriting(connection):
+        connection.executemany(
+            """/* span_dictionaries.delete */ delete from span_dictionaries
+            where project_id = :project_id and id = :id""",
+            keys,
+        )
 
 
 class Bodies:

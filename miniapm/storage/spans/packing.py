@@ -9,10 +9,10 @@ import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from miniapm.domain.otlp.packing import pack
-from miniapm.domain.otlp.stored import StoredBody
-from miniapm.domain.spans.compression import Dictionary, compress_well
+from miniapm.domain.otlp.stored import MOST_PACKED_BYTES, StoredBody, compress_to_keep
+from miniapm.domain.spans.compression import Dictionary
 from miniapm.storage.connection import Connection, scalar
+from miniapm.storage.overwriting import overwriting
 from miniapm.storage.progress import PACKING, find_progress, set_progress
 from miniapm.storage.spans.dictionaries import Bodies, find_latest_dictionary
 
@@ -20,7 +20,6 @@ log = logging.getLogger(__name__)
 
 SLICE_BATCHES = 16
 _SLICE_BYTES = 4 * 1024 * 1024
-_LARGEST_BODY = 8 * 1024 * 1024
 _LEAST_GAIN = 16
 """What is not smaller by a 16th is not worth writing."""
 
@@ -72,7 +71,7 @@ def find_due(connection: Connection, limit: int = SLICE_BATCHES) -> DueBodies | 
             )
         bodies, dictionary = projects[project_id]
         stored = bodies.stored(row)
-        if stored.size <= _LARGEST_BODY:
+        if stored.size <= MOST_PACKED_BYTES:
             due.append(DueBody(reached, project_id, stored, dictionary))
             size += stored.size
             if size >= _SLICE_BYTES:
@@ -87,9 +86,7 @@ def pack_body(due: DueBody) -> PackedBody | None:
     """What to store in its place; None where that is not worth it, or it cannot be read."""
     stored = due.stored
     try:
-        body = stored.open()
-        packed = pack(body) if stored.format == "protobuf" else None
-        frame = compress_well(body if packed is None else packed, due.dictionary)
+        frame = compress_to_keep(stored.format, stored.open(), due.dictionary)
     except Exception as error:
         log.error("the body of batch %d cannot be packed", due.batch_id, exc_info=error)
         return None
@@ -101,16 +98,12 @@ def pack_body(due: DueBody) -> PackedBody | None:
 def replace_bodies(connection: Connection, packed: Sequence[PackedBody], reached: int) -> int:
     """Puts the packed bodies in the place of what they were made of, and moves the mark; gives how
     many it were. One that was erased or rewritten meanwhile stays as it is."""
-    before = scalar(connection, "PRAGMA secure_delete")
     # what is erased later must not be found in the pages that become free here
-    connection.execute("PRAGMA secure_delete = ON").fetchone()
-    try:
+    with overwriting(connection):
         replaced = connection.executemany(
             """/* span_batches.pack */ update span_batches set body = :body
             where id = :batch_id and project_id = :project_id and body = :was""",
             [one._asdict() for one in packed],
         ).rowcount
-    finally:
-        connection.execute(f"PRAGMA secure_delete = {before}").fetchone()
     set_progress(connection, reached, PACKING)
     return max(0, replaced)

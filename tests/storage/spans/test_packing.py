@@ -9,9 +9,11 @@ import pytest
 
 from miniapm.domain.otlp.packing import is_packed
 from miniapm.domain.otlp.schema import load_schema
+from miniapm.domain.otlp.stored import MOST_PACKED_BYTES
 from miniapm.domain.spans.compression import (
     Dictionary,
     compress_plain,
+    decompress,
     dictionary_of,
     train_dictionary,
 )
@@ -119,6 +121,51 @@ def test_a_trace_is_erased_from_a_packed_body_and_all_else_stays(
     assert read_trace(connection, make_trace_id(0)) == []
     assert read_trace(connection, make_trace_id(1)) == kept
     assert delete_trace(connection, 1, wanted) == DeletedTrace(0, 0, 0)
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_what_is_left_of_an_erased_body_is_packed_again(
+    connection: Connection, recorder: Recorder, dictionary: Dictionary, as_json: bool
+) -> None:
+    insert_dictionary(connection, 1, dictionary, START)
+    recorder.record(make_spans(0, traces=40), as_json=as_json)
+    pack_all(connection)
+    [before] = find_bodies(connection)
+    for number in range(0, 40, 10):
+        erase_trace(connection, 1, make_trace_id(number))
+    assert find_due(connection) is None
+    [after] = find_bodies(connection)
+    assert find_packed(connection) == [not as_json]
+    assert dictionary_of(after) == dictionary.id
+    assert len(after) < len(before)
+    assert [len(read_trace(connection, make_trace_id(n))) for n in range(9, 12)] == [3, 0, 3]
+
+
+def test_what_is_left_needs_no_other_dictionary_than_before(
+    connection: Connection, recorder: Recorder, dictionary: Dictionary
+) -> None:
+    """One that retention found needless must not be needed again."""
+    recorder.record(make_spans(0))
+    pack_all(connection)
+    insert_dictionary(connection, 1, dictionary, START)
+    erase_trace(connection, 1, make_trace_id(0))
+    assert list(map(dictionary_of, find_bodies(connection))) == [0]
+    assert find_packed(connection) == [True]
+
+
+def test_what_is_left_of_a_very_large_body_is_not_packed(
+    connection: Connection, recorder: Recorder
+) -> None:
+    large = {"text": "x" * (MOST_PACKED_BYTES // 10)}
+    kept = [SentSpan(make_trace_id(n), START, attributes=large) for n in range(1, 21)]
+    recorder.record(make_spans(0, traces=1))
+    body = write_protobuf([*make_spans(0, traces=1), *kept])
+    connection.execute("update span_batches set body = ?", (compress_plain(body),))
+    erase_trace(connection, 1, make_trace_id(0))
+    assert find_packed(connection) == [False]
+    assert read_trace(connection, make_trace_id(0)) == []
+    assert len(decompress(find_bodies(connection)[0])) > MOST_PACKED_BYTES
+    assert len(read_trace(connection, make_trace_id(20))) == 1
 
 
 def test_a_person_is_found_in_a_packed_body(connection: Connection, recorder: Recorder) -> None:
@@ -282,7 +329,7 @@ def test_what_was_erased_meanwhile_is_not_brought_back(
     with transaction(connection):
         assert replace_bodies(connection, packed, due.reached) == 1
     assert find_bodies(connection)[0] == rewritten
-    assert find_packed(connection) == [False, True]
+    assert find_packed(connection) == [True, True]
     assert read_trace(connection, make_trace_id(0)) == []
     assert len(read_trace(connection, make_trace_id(1))) == 3
     assert find_due(connection) is None
