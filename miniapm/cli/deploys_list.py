@@ -7,6 +7,7 @@ import typer
 
 from miniapm import clock
 from miniapm.cli.arguments import read_instant
+from miniapm.cli.deploys_verdict import tell_its_verdict
 from miniapm.cli.options import (
     ConfigOption,
     DatabaseOption,
@@ -17,10 +18,9 @@ from miniapm.cli.options import (
     load_settings,
 )
 from miniapm.cli.output import print_rows, tell
-from miniapm.domain.deploys.shown import ShownDeploy, to_json_fields
+from miniapm.domain.deploys.shown import to_json_fields
 from miniapm.domain.deploys.values import STATUSES
-from miniapm.domain.impact.unjudged import find_judged_since, is_awaited
-from miniapm.domain.impact.words import VERDICT_WORDS
+from miniapm.domain.impact.unjudged import find_judged_since
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.find import DeployFilter
 from miniapm.storage.deploys.shown import find_shown
@@ -96,7 +96,7 @@ def list_deploys(
         if not as_json:
             judged_since = find_judged_since(settings.lifetimes, now)
             for row, shown in zip(rows, page.deploys, strict=True):
-                row["verdict"] = _tell_verdict(shown, judged_since)
+                row["verdict"] = tell_its_verdict(shown, judged_since)
         return rows, page.after is not None
 
     rows, has_more = read_once(settings.database_path, find)
@@ -114,14 +114,6 @@ def list_deploys(
     if has_more:
         these = "this one" if limit == 1 else f"these {limit}"
         tell(f"There are more than {these}; --limit shows them, --until goes back in time.")
-
-
-def _tell_verdict(shown: ShownDeploy, judged_since: int) -> str | None:
-    """In the words of the pages; None where there is nothing to judge."""
-    reached = None if shown.verdict is None else shown.verdict.reached
-    if reached is not None:
-        return VERDICT_WORDS[reached]
-    return "not judged yet" if is_awaited(shown.deploy, judged_since) else None
 
 
 def _shorten(row: dict[str, Any]) -> dict[str, Any]:

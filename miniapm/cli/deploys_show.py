@@ -4,7 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
+from miniapm import clock
 from miniapm.cli.arguments import read_id
+from miniapm.cli.deploys_verdict import tell_its_verdict
 from miniapm.cli.options import (
     ConfigOption,
     DatabaseOption,
@@ -15,6 +17,7 @@ from miniapm.cli.options import (
 from miniapm.cli.output import print_fields, print_json, print_rows
 from miniapm.clock import to_rfc3339
 from miniapm.domain.deploys.shown import to_changed_fields, to_commit_fields, to_json_fields
+from miniapm.domain.impact.unjudged import find_judged_since
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.change import Change, find_changes
 from miniapm.storage.deploys.find import get_owner
@@ -35,7 +38,8 @@ def show_deploy(
     """Show one deploy: fields, kind, commits and corrections."""
     settings = load_settings(db, config).config
     found, address = read_id("deploys", deploy_id), find_address(settings)
-    fields = read_once(settings.database_path, find_everything, found, address)
+    told_since = None if as_json else find_judged_since(settings.lifetimes, clock.now())
+    fields = read_once(settings.database_path, find_everything, found, address, told_since)
     if as_json:
         print_json(fields)
         return
@@ -49,12 +53,17 @@ def show_deploy(
         print_rows([to_words(change) for change in changes], _CHANGE_COLUMNS, as_json=False)
 
 
-def find_everything(connection: Connection, deploy_id: int, address: str) -> dict[str, Any]:
-    """The deploy with its commits and corrections, as --json prints it."""
+def find_everything(
+    connection: Connection, deploy_id: int, address: str, judged_since: int | None = None
+) -> dict[str, Any]:
+    """The deploy with its commits and corrections, as --json prints it; with `judged_since` (µs),
+    for people: its verdict in words."""
     owner = get_owner(connection, deploy_id)
     found = get_shown(connection, owner.id, deploy_id)
+    told = {} if judged_since is None else {"verdict": tell_its_verdict(found.shown, judged_since)}
     return {
         **to_json_fields(found.shown, owner.slug, address),
+        **told,
         "commits": [to_commit_fields(commit) for commit in found.commits],
         "changes": [_to_change(c) for c in find_changes(connection, owner.id, deploy_id)],
     }

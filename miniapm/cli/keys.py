@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from miniapm import clock
-from miniapm.cli.arguments import read_duration, read_id, read_overlap
+from miniapm.cli.arguments import read_duration, read_overlap
 from miniapm.cli.audit import make_act
 from miniapm.cli.options import (
     ConfigOption,
@@ -22,12 +22,25 @@ from miniapm.cli.options import (
 from miniapm.cli.output import print_rows, tell
 from miniapm.clock import to_rfc3339
 from miniapm.domain.keys import DEFAULT_SCOPES, DEPLOYS_WRITE, SCOPES, Key
-from miniapm.storage.keys import IssuedKey, find_keys, issue_key, revoke_key, rotate_key
+from miniapm.storage.connection import Connection
+from miniapm.storage.keys import (
+    IssuedKey,
+    find_keys,
+    get_named_key,
+    issue_key,
+    revoke_key,
+    rotate_key,
+)
 from miniapm.storage.once import read_once, write_once
 from miniapm.storage.projects import choose_project
 
 keys = make_group("keys", "Make, list, revoke and rotate the keys of senders.")
-KeyId = Annotated[str, typer.Argument(metavar="ID", help="As `miniapm keys list` shows it.")]
+NamedKey = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID", help="As `miniapm keys list` shows it, or the name where one key has it."
+    ),
+]
 
 
 @keys.command()
@@ -123,18 +136,23 @@ def list_keys(
 
 
 @keys.command()
-def revoke(key_id: KeyId, db: DatabaseOption = None, config: ConfigOption = None) -> None:
+def revoke(named: NamedKey, db: DatabaseOption = None, config: ConfigOption = None) -> None:
     """End a key now; a running server refuses it within a second.
 
     Example: miniapm keys revoke 473829104756293632
     """
-    key = write_once(find_database(db, config), revoke_key, make_act(), read_id("keys", key_id))
+    act = make_act()
+
+    def end(connection: Connection) -> Key:
+        return revoke_key(connection, act, get_named_key(connection, named, act.at).id)
+
+    key = write_once(find_database(db, config), end)
     tell(f"The key {key.name} ({key.id}) of the project {key.project_slug} is revoked.")
 
 
 @keys.command()
 def rotate(
-    key_id: KeyId,
+    named: NamedKey,
     overlap: Annotated[
         str, typer.Option(metavar="DURATION", help="How long the old key still works; 0: not.")
     ] = "24h",
@@ -151,12 +169,17 @@ def rotate(
     settings = load_settings(db, config).config
     length = read_overlap(overlap)
     act = make_act()
-    issued = write_once(settings.database_path, rotate_key, act, read_id("keys", key_id), length)
+
+    def replace(connection: Connection) -> tuple[Key, IssuedKey]:
+        old = get_named_key(connection, named, act.at)
+        return old, rotate_key(connection, act, old.id, length)
+
+    old, issued = write_once(settings.database_path, replace)
     _print_issued(issued, find_address(settings))
     if length:
-        tell(f"The old key ({key_id}) works until {to_rfc3339(act.at + length)}.")
+        tell(f"The old key ({old.id}) works until {to_rfc3339(act.at + length)}.")
     else:
-        tell(f"The old key ({key_id}) no longer works.")
+        tell(f"The old key ({old.id}) no longer works.")
 
 
 def _print_issued(issued: IssuedKey, address: str) -> None:

@@ -15,6 +15,8 @@ KEPT: Mapping[int, int] = {1: 16 * DAY, 10: 90 * DAY, 60: 400 * DAY}
 
 MAX_POINTS = 400
 DEFAULT_RANGE = "24h"
+SHORTER_RANGES = ("1h", "6h")
+"""Shown instead where they hold all that the default one would, the shortest first."""
 
 _NAMED = {
     "1h": (HOUR, MINUTE),

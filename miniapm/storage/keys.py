@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from miniapm.domain.ids import parse_id
 from miniapm.domain.keys import Key, check_scopes, display_of, hash_secret, make_secret
 from miniapm.domain.names import clean_name
-from miniapm.exceptions import Conflict, NotFound
+from miniapm.exceptions import Conflict, Invalid, NotFound
 from miniapm.storage.audit import Act, note
 from miniapm.storage.connection import Connection, Row
 from miniapm.storage.projects import Project
@@ -151,6 +152,22 @@ def get_key(connection: Connection, key_id: int, project_id: int | None = None) 
     if row is None:
         raise NotFound(f"There is no key {key_id}.")
     return _to_key(row)
+
+
+def get_named_key(connection: Connection, named: str, now: int) -> Key:
+    """The key that somebody means who writes its id, or else its name; of several of one name, the
+    one that has not ended. NotFound for none, Invalid for several."""
+    name = clean_name(named, "key")
+    keys = find_keys(connection)
+    by_id = [key for key in keys if key.id == parse_id(name)]
+    found = by_id or [key for key in keys if key.name == name]
+    found = [key for key in found if not key.has_ended(now)] or found
+    if len(found) > 1:
+        ids = ", ".join(f"{key.id} ({key.project_slug})" for key in found)
+        raise Invalid(f"There are {len(found)} keys {name}; name one by its id: {ids}.")
+    if not found:
+        raise NotFound(f"There is no key {name}; `miniapm keys list` shows their ids and names.")
+    return found[0]
 
 
 def update_revoked(connection: Connection, key_id: int, revoked_at: int, now: int) -> None:

@@ -34,7 +34,8 @@ def kept_query(given: Mapping[str, str]) -> str:
 
 
 class PageFilter(NamedTuple):
-    """The filters as they stand in the address; "" where one is not set."""
+    """The filters as they stand in the address; "" where one is not set. `default_range` does not
+    stand there: it is what a page of telemetry shows where the address names no time."""
 
     env: str = ""
     service: str = ""
@@ -47,11 +48,12 @@ class PageFilter(NamedTuple):
     hidden: str = ""
     state: str = ""
     cursor: str = ""
+    default_range: str = DEFAULT_RANGE
 
     @property
     def is_set(self) -> bool:
         """Whether anything narrows the list; hidden ones are another list."""
-        return any(self._replace(hidden="", cursor=""))
+        return any(self._replace(hidden="", cursor="", default_range=""))
 
     @property
     def is_open(self) -> bool:
@@ -63,7 +65,7 @@ class PageFilter(NamedTuple):
 
         The place in the list goes with a change of the filter, unless it is the change.
         """
-        changed = self._replace(**{"cursor": "", **changes})
+        changed = self._replace(**{"cursor": "", "default_range": "", **changes})
         pairs = [(_NAMES.get(n, n), v) for n, v in changed._asdict().items() if v]
         return f"?{urlencode(pairs)}" if pairs else ""
 
@@ -90,13 +92,13 @@ class PageFilter(NamedTuple):
         )
 
     def to_time_range(self, now: int) -> TimeRange:
-        """What a page of telemetry shows; without a range or times, the last 24 hours.
+        """What a page of telemetry shows; without a range or times, the default range.
 
         Invalid when it ends before it begins.
         """
         since, until = self._times(now)
         if self.range or (since is None and until is None):
-            return range_named(self.range or DEFAULT_RANGE, now)
+            return range_named(self.range or self.default_range, now)
         try:
             return range_between(since, until, now)
         except ValueError as error:
@@ -104,13 +106,14 @@ class PageFilter(NamedTuple):
 
     def as_shown(self) -> "PageFilter":
         """With the range that a page of telemetry shows where none is chosen, for the menus."""
-        return self._replace(range=self.range or DEFAULT_RANGE) if self.is_open else self
+        return self._replace(range=self.range or self.default_range) if self.is_open else self
 
     def to_cursor(self) -> Cursor | None:
         """The place after which the page begins."""
         return decode_cursor(self.cursor) if self.cursor else None
 
 
+_GIVEN = tuple(name for name in PageFilter._fields if name != "default_range")
 _NAMES = {"since": "from", "until": "to"}
 
 
@@ -140,7 +143,7 @@ def find_lane_choices(
 
 def read_filter(given: Mapping[str, str]) -> PageFilter:
     """The filter in a query. Invalid names every part that cannot be."""
-    values = {name: given.get(_NAMES.get(name, name), "").strip() for name in PageFilter._fields}
+    values = {name: given.get(_NAMES.get(name, name), "").strip() for name in _GIVEN}
     wanted = PageFilter(**values)
     problems = {}
     if wanted.range and wanted.range not in dict(RANGES):

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from miniapm.domain.impact.values import StoredVerdict, Verdict
-from miniapm.domain.impact.words import VERDICT_WORDS
+from miniapm.domain.impact.values import State, StoredVerdict, Verdict
+from miniapm.domain.impact.words import VERDICT_WORDS, tell_verdict
 
 VERDICT_CLASSES: dict[Verdict, str] = {
     "regressed": "regressed",
@@ -12,6 +12,10 @@ VERDICT_CLASSES: dict[Verdict, str] = {
     "not_enough_data": "unknown",
 }
 """The shape of each, in impact.css and charts.css."""
+_ABOUT: dict[State, str] = {
+    "superseded": "replaced before there was enough to see",
+    "withdrawn": "what looked like a regression has passed",
+}
 
 
 class Mark(NamedTuple):
@@ -24,18 +28,15 @@ class Mark(NamedTuple):
 
 def tell_mark(found: StoredVerdict | None) -> Mark | None:
     """None while there is nothing to mark: not looked at, or not long enough."""
-    if found is None or found.state == "pending":
+    word = tell_verdict(found)
+    if found is None or word is None:
         return None
-    css, word = VERDICT_CLASSES[found.verdict], VERDICT_WORDS[found.verdict]
+    css = VERDICT_CLASSES[found.verdict]
     if found.is_dismissed:
-        return Mark(f"{css} dismissed", "dismissed", f"the verdict was: {word}")
-    about = ["learning"] * found.is_learning + ["confirmed by hand"] * (found.decision is not None)
-    if found.state == "superseded":
-        return Mark(css, "superseded", "replaced before there was enough to see")
-    if found.state == "withdrawn":
-        return Mark(css, "withdrawn", "what looked like a regression has passed")
-    if found.state == "provisional":
-        about.insert(0, "provisional")
-        # what is not known yet is provisional anyway
-        word = word if found.verdict == "not_enough_data" else f"{word} so far"
+        was = VERDICT_WORDS[found.verdict]
+        return Mark(f"{css} dismissed", word, f"the verdict was: {was}")
+    if found.state in _ABOUT:
+        return Mark(css, word, _ABOUT[found.state])
+    about = ["provisional"] * (found.state == "provisional") + ["learning"] * found.is_learning
+    about += ["confirmed by hand"] * (found.decision is not None)
     return Mark(css, word, ", ".join(about))

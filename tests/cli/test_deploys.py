@@ -8,11 +8,13 @@ import pytest
 from miniapm import clock
 from miniapm.clock import MINUTE
 from miniapm.domain.deploys.values import Commit
+from miniapm.domain.impact.values import State, StoredVerdict, Verdict
 from miniapm.storage.deploys.find import get_deploy
 from miniapm.storage.deploys.rows import insert_commits, insert_row
 from miniapm.storage.impact.verdicts import Judged, store_verdict
 from miniapm.storage.once import write_once
 from miniapm.storage.projects import Project, insert_project
+from miniapm.web.verdicts import tell_mark
 from tests.cli.conftest import Command
 from tests.cli.terminal import run_in_terminal
 from tests.conftest import Server
@@ -116,6 +118,40 @@ def test_verdicts_are_told_in_the_words_of_the_pages(shop: Command) -> None:
     assert told == {"31": "not judged yet", "12": "-", "11": "not enough data"}
     rows = json.loads(shop("deploys", "list", "--json").out)
     assert [row["verdict"] for row in rows] == [None, None, "not_enough_data"]
+
+
+@pytest.mark.parametrize(
+    ("state", "verdict", "told"),
+    [
+        ("final", "regressed", "regressed"),
+        ("provisional", "regressed", "regressed so far"),
+        ("provisional", "not_enough_data", "not enough data"),
+        ("superseded", "not_enough_data", "superseded"),
+        ("withdrawn", "unchanged", "withdrawn"),
+        ("pending", "not_enough_data", ""),
+    ],
+)
+def test_a_list_and_a_page_call_a_verdict_the_same(
+    shop: Command, state: State, verdict: Verdict, told: str
+) -> None:
+    deploy = make_deploy(id=11)
+    impact = make_impact(deploy, state=state, endpoints=(make_endpoint(verdict=verdict),))
+    judged = Judged(impact, START, 0, START, None, None)
+    write_once(shop.home / "miniapm.db", store_verdict, 1, judged, 1)
+    mark = tell_mark(StoredVerdict(state, verdict, False, None, None))
+    assert (mark.word if mark is not None else "") == told
+    heading, _, line = shop("deploys", "list").out.splitlines()
+    cell = line[heading.index("VERDICT") : heading.index("VERSION")].strip()
+    assert cell == (told or "-")
+    shown = {name: rest.strip() for name, _, rest in split(shop("deploys", "show", "11").out)}
+    assert shown["verdict"] == cell
+    # what programs read stays the verdict of the contract
+    reached = None if state == "pending" else verdict
+    assert json.loads(shop("deploys", "show", "11", "--json").out)["verdict"] == reached
+
+
+def split(text: str) -> list[tuple[str, str, str]]:
+    return [line.partition(" ") for line in text.splitlines()]
 
 
 def test_a_terminal_gets_lines_of_its_width(shop: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from miniapm import clock
-from miniapm.clock import DAY, HOUR
+from miniapm.clock import DAY, HOUR, MINUTE
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.rows import insert_row
 from miniapm.storage.doctor.file import lacks_room
@@ -17,6 +17,8 @@ from miniapm.storage.refusals import Refusal, insert_refusal
 from tests.cli.conftest import Command
 from tests.conftest import Server, start_server
 from tests.factories import make_deploy
+
+FOR_AN_HOUR = "This counts for an hour; for 24 hours when it comes again later."
 
 
 @pytest.fixture
@@ -166,7 +168,7 @@ def test_refused_calls_are_told_with_advice(well: Command, server: Server) -> No
     assert no_key["sentence"].endswith(
         ": MINIAPM_API_KEY is not set where the hook runs, or is empty."
     )
-    assert no_key["advice"] == "This counts for 24 hours."
+    assert no_key["advice"] == FOR_AN_HOUR
     assert unknown["sentence"].startswith("Calls with a key that nobody knows were refused")
     assert "miniapm keys create NAME" in unknown["advice"]
     ours = [one for one in told if one["about"] == "default"]
@@ -243,7 +245,7 @@ def test_a_client_without_its_key(well: Command, server: Server) -> None:
     assert server.http.post("/v1/deploys", json={"api_key": ""}).status_code == 401
     [found] = examine(well)[1]
     assert found["sentence"].startswith("Calls without a key were refused once")
-    assert found["advice"] == "This counts for 24 hours."
+    assert found["advice"] == FOR_AN_HOUR
 
 
 def test_what_is_left_out_is_counted(well: Command, server: Server) -> None:
@@ -258,6 +260,33 @@ def test_what_is_left_out_is_counted(well: Command, server: Server) -> None:
     assert last["sentence"] == "Calls were refused for 3 more reasons."
     assert last["advice"] == f"All of them: {server.url}/p/default/settings"
     assert last["mark"] == "problem"
+
+
+@pytest.mark.parametrize(
+    ("ages", "is_problem"),
+    [
+        ((50 * MINUTE,), True),
+        ((70 * MINUTE,), False),
+        ((70 * MINUTE, 75 * MINUTE, 80 * MINUTE), False),
+        ((2 * HOUR, 9 * HOUR), True),
+        ((2 * HOUR, 25 * HOUR), False),
+        ((2 * DAY, 3 * DAY), False),
+    ],
+)
+def test_a_mistake_of_nobody_known_is_over_in_an_hour(
+    well: Command, ages: tuple[int, ...], is_problem: bool
+) -> None:
+    def insert(connection: Connection) -> None:
+        for i, age in enumerate(ages):
+            at = clock.now() - age
+            kept = Refusal(9 - i, 0, "/ingest/deploys", None, 401, "unknown", {}, b"", at)
+            insert_refusal(connection, kept)
+
+    write_once(well.home / "miniapm.db", insert)
+    code, [found] = examine(well)
+    assert (code, found["mark"]) == ((1, "problem") if is_problem else (0, "note"))
+    assert ("This counts for" in found["advice"]) == is_problem
+    assert ("it came again" in found["advice"]) == (is_problem and len(ages) > 1)
 
 
 def test_old_refusals_are_notes_and_older_ones_are_forgotten(well: Command) -> None:

@@ -165,10 +165,43 @@ def test_what_is_no_key(miniapm: Command) -> None:
     [row] = miniapm.rows("select id from keys")
     miniapm("keys", "revoke", str(row["id"]))
     for arguments, expected in [
-        (["revoke", "12"], "There is no key 12."),
-        (["revoke", "ci"], "`miniapm keys list` shows them"),
+        (["revoke", "12"], "There is no key 12; `miniapm keys list` shows their ids and names."),
+        (["revoke", " "], "The name of a key is missing"),
+        (["revoke", "cd"], "There is no key cd; `miniapm keys list` shows their ids and names."),
         (["rotate", str(row["id"])], "has ended already; make a new one instead"),
     ]:
         done = miniapm("keys", *arguments)
         assert (done.code, done.out) == (2, "")
         assert expected in done.err
+
+
+def test_a_key_is_named_by_its_name_where_no_other_has_it(miniapm: Command) -> None:
+    miniapm("keys", "create", "ci")
+    miniapm("keys", "create", "app")
+    done = miniapm("keys", "rotate", "ci")
+    assert done.code == 0
+    first, app, second = miniapm.rows("select * from keys order by id")
+    assert f"The old key ({first['id']}) works until" in done.err
+    assert (second["name"], second["hash"]) == ("ci", hash_secret(done.out.strip()))
+    # while the old one still works there are two
+    done = miniapm("keys", "revoke", "ci")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "miniapm: There are 2 keys ci; name one by its id: "
+        f"{first['id']} (default), {second['id']} (default).\n"
+    )
+    assert miniapm("keys", "revoke", str(first["id"])).code == 0
+    done = miniapm("keys", "revoke", "ci")
+    assert done.err == f"The key ci ({second['id']}) of the project default is revoked.\n"
+    rows = miniapm.rows("select id from keys where revoked_at is null")
+    assert [row["id"] for row in rows] == [app["id"]]
+    assert miniapm("keys", "revoke", "ci").code == 2  # both have ended: nobody knows which is meant
+
+
+def test_an_id_comes_before_a_name(miniapm: Command) -> None:
+    miniapm("keys", "create", "one")
+    [row] = miniapm.rows("select id from keys")
+    miniapm("keys", "create", str(row["id"]))
+    assert f"The key one ({row['id']})" in miniapm("keys", "revoke", f" {row['id']} ").err
+    miniapm("keys", "create", "77")
+    assert "The key 77 (" in miniapm("keys", "revoke", "77").err

@@ -254,7 +254,7 @@ def test_a_drag_shows_what_it_covered(server: Server, page: Page) -> None:
     assert abs(end - (shown_from + 12 * HOUR)) <= 10 * MINUTE
     assert page.locator(".charts").get_attribute("data-since") == str(begin)
     expect(page.locator("#chart-requests .u-over")).to_be_visible()
-    page.get_by_role("link", name="Back to the last 24 hours").click()
+    page.get_by_role("link", name="Back to the latest").click()
     expect(page.locator("select[name=range]")).to_have_value("24h")
     assert "env=production" in page.url
 

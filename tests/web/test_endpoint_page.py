@@ -36,7 +36,7 @@ def test_the_charts_have_its_figures_alone(server: Server) -> None:
         [make_entry(started_at=TEN - HOUR, failed=i < 2, database_us=4_000) for i in range(10)]
         + [make_entry(started_at=TEN - HOUR, endpoint="GET /b")] * 5,
     )
-    page = show(server.sign_in())
+    page = show(server.sign_in(), "?range=24h")
     assert page.one("h1").text == "GET /"
     assert rows(page, "figure#chart-requests")[0][1:] == ["1"]
     assert rows(page, "figure#chart-errors")[0][1:] == ["20"]
@@ -52,7 +52,7 @@ def test_all_charts_end_with_the_same_step(server: Server) -> None:
     browser = server.sign_in()
 
     def lasts() -> list[str]:
-        charts = show(browser).select("figure.chart")
+        charts = show(browser, "?range=24h").select("figure.chart")
         return [chart.select("tbody time")[-1]["datetime"] for chart in charts]
 
     assert lasts() == [to_rfc3339(TEN - 10 * MINUTE)] * 4

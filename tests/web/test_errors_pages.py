@@ -219,7 +219,8 @@ def test_a_step_that_has_just_begun_does_not_look_like_the_end(server: Server) -
     browser = server.sign_in("viewer")
 
     def counts() -> list[str]:
-        rows = look(browser, f"/{group_id}").select("#chart-occurrences tbody tr")
+        page = look(browser, f"/{group_id}", range="24h")
+        rows = page.select("#chart-occurrences tbody tr")
         return [row.select("td")[1].text for row in rows][-2:]
 
     assert counts() == ["0", "2"]

@@ -42,7 +42,7 @@ def test_charts_are_tables_with_the_numbers(server: Server) -> None:
         [Call(TEN - HOUR + i * MINUTE, 20_000, failed=i < 2) for i in range(10)]
         + [Call(TEN - HOUR + 10 * MINUTE, 80_000, version="v2")] * 5,
     )
-    page = show(server.sign_in())
+    page = show(server.sign_in(), "?range=24h")
     assert table(page, "requests") == [["07:50", "1"], ["08:00", "0.5"]]
     assert table(page, "errors") == [["07:50", "20"], ["08:00", "0"]]
     heads = [head.text for head in page.select("figure#chart-latency thead th")]

@@ -124,7 +124,7 @@ def test_the_form_shows_what_was_asked(server: Server) -> None:
         for select in form.select("select")
     }
     assert chosen == {
-        "env": ["production"], "service": [], "range": ["24 hours"], "endpoint": ["GET /"],
+        "env": ["production"], "service": [], "range": ["1 hour"], "endpoint": ["GET /"],
         "status": ["418"],
     }  # fmt: skip
     given = {field["name"]: field["value"] for field in form.select("input")}

@@ -12,6 +12,7 @@ from miniapm.domain.impact.values import (
     EndpointImpact,
     Look,
     State,
+    StoredVerdict,
     Verdict,
 )
 from miniapm.domain.impact.verdicts import Standing
@@ -110,6 +111,22 @@ def tell_state(state: State, look: int | None) -> str:
         "withdrawn": "withdrawn",
         "superseded": "superseded",
     }[state]
+
+
+def tell_verdict(found: StoredVerdict | None) -> str | None:
+    """The word for how a deploy was judged, on pages and in lists; None while there is nothing to
+    tell: not looked at, or not long enough. What it was replaced or taken back for is told, not
+    what it would have been."""
+    if found is None or found.state == "pending":
+        return None
+    if found.is_dismissed:
+        return "dismissed"
+    if found.state in ("superseded", "withdrawn"):
+        return found.state
+    word = VERDICT_WORDS[found.verdict]
+    # what is not known yet is provisional anyway
+    is_open = found.state == "provisional" and found.verdict != "not_enough_data"
+    return f"{word} so far" if is_open else word
 
 
 def _decisive(look: Look, verdict: Verdict) -> list[EndpointImpact]:

@@ -13,6 +13,8 @@ from miniapm.storage.projects import Project
 from miniapm.storage.refusals import KEPT_PER_PROJECT, UNKNOWN_PROJECT, Refusal, find_refusals
 
 _COUNTS = DAY
+# a single mistake is over soon; that of a known caller is until it gets in
+_MISTAKE = HOUR
 _FORGOTTEN = 14 * DAY
 _SHOWN = 5
 _NO_KEY = explain_unknown("")
@@ -30,7 +32,15 @@ class _Kind(NamedTuple):
         return self.caller is not None and self.caller.accepted_at > self.refusals[0].refused_at
 
     def is_problem(self, now: int) -> bool:
-        return self.refusals[0].refused_at > now - _COUNTS and not self.is_settled
+        latest = self.refusals[0].refused_at
+        if latest <= now - _COUNTS or self.is_settled:
+            return False
+        return self.caller is not None or latest > now - _MISTAKE or self.came_again(now)
+
+    def came_again(self, now: int) -> bool:
+        """Whether it goes on: not all of it was one call, sent again and again."""
+        recent = [one.refused_at for one in self.refusals if one.refused_at > now - _COUNTS]
+        return bool(recent) and recent[0] - recent[-1] >= _MISTAKE
 
 
 def examine_refusals(
@@ -115,9 +125,17 @@ def _advise(kind: _Kind, now: int) -> str:
         return f"A later {kind.caller.means} was accepted." if kind.caller else ""
     advice = [_correct(kind)]
     if kind.is_problem(now):
-        until = f", or until a {kind.caller.means} is accepted" if kind.caller else ""
-        advice.append(f"This counts for {_COUNTS // HOUR} hours{until}.")
+        advice.append(_tell_how_long(kind, now))
     return " ".join(filter(None, advice))
+
+
+def _tell_how_long(kind: _Kind, now: int) -> str:
+    hours = f"{_COUNTS // HOUR} hours"
+    if kind.caller is not None:
+        return f"This counts for {hours}, or until a {kind.caller.means} is accepted."
+    if kind.came_again(now):
+        return f"This counts for {hours}, since it came again after an hour or more."
+    return f"This counts for an hour; for {hours} when it comes again later."
 
 
 def _correct(kind: _Kind) -> str:

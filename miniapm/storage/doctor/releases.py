@@ -4,43 +4,67 @@ from collections.abc import Iterator
 
 from miniapm.clock import DAY, HOUR
 from miniapm.domain.doctor import Finding
+from miniapm.domain.names import find_nearest
 from miniapm.storage.connection import Connection
 from miniapm.storage.projects import Project
 
 _RECENT = 14 * DAY
 # what was announced just now may not have had its first request
 _SOON = HOUR
+_MOST_LANES = 3
 _MOST_NAMED = 3
 
 Lane = tuple[str, str]
 
 
 def examine_releases(connection: Connection, project: Project, now: int) -> list[Finding]:
-    """The findings of a project that has both telemetry and announced deploys of late."""
-    seen = _find_lanes(connection, _SEEN_LANES, project, now)
-    announced = _find_lanes(connection, _ANNOUNCED_LANES, project, now)
-    if not seen or not announced:
+    """The findings of a project that has both telemetry of late and announced deploys."""
+    seen = _find_lanes(connection, _SEEN_LANES, project, now - _RECENT)
+    ever_announced = _find_lanes(connection, _ANNOUNCED_LANES, project, 0)
+    if not seen or not ever_announced:
         return []
+    announced = _find_lanes(connection, _ANNOUNCED_LANES, project, now - _RECENT)
     return [
-        *_examine_lanes(seen, announced, project),
+        *_examine_lanes(seen, announced, ever_announced, project),
         *_examine_versions(connection, sorted(seen & announced), project, now),
     ]
 
 
-def _examine_lanes(seen: set[Lane], announced: set[Lane], project: Project) -> Iterator[Finding]:
-    """Where one of both says another name than the other."""
-    for service, env in sorted(seen - announced):
-        near = [lane for lane in sorted(announced - seen) if service == lane[0] or env == lane[1]]
+def _examine_lanes(
+    seen: set[Lane], announced: set[Lane], ever_announced: set[Lane], project: Project
+) -> Iterator[Finding]:
+    """What serves where, and is not announced there: mostly under a name that differs."""
+    found = [(lane, _find_near(lane, announced - seen)) for lane in sorted(seen - announced)]
+    told = [(lane, near) for lane, near in found if near or lane not in ever_announced]
+    for lane, near in told[:_MOST_LANES]:
         if near:
-            told = " and ".join(_tell(lane) for lane in near[:_MOST_NAMED])
+            others = " and ".join(_tell(one) for one in near[:_MOST_NAMED])
             yield Finding(
                 "note",
                 project.slug,
-                f"Telemetry of {project.slug} comes from {_tell((service, env))}, where no deploy "
-                f"is announced; deploys are announced for {told}, which sends no telemetry.",
+                f"Telemetry of {project.slug} comes from {_tell(lane)}, where no deploy "
+                f"is announced; deploys are announced for {others}, which sends no telemetry.",
                 "If they are one, use one name: `service.name` and `deployment.environment.name` "
                 "in the telemetry, `service` and `env` in the deploys.",
             )
+        else:
+            yield Finding(
+                "note",
+                project.slug,
+                f"{_tell(lane)} of {project.slug} sends telemetry, but no deploy of it was ever "
+                "announced.",
+                "Announce its deploys under the names that its telemetry has.",
+            )
+
+
+def _find_near(lane: Lane, others: set[Lane]) -> list[Lane]:
+    """Those of `others` that may be meant: of the same service or env, else spelled alike."""
+    near = [other for other in sorted(others) if lane[0] == other[0] or lane[1] == other[1]]
+    if near:
+        return near
+    names = {_tell(other): other for other in sorted(others)}
+    nearest = find_nearest(_tell(lane), names, cutoff=0.6)
+    return [names[nearest]] if nearest else []
 
 
 def _examine_versions(
@@ -91,8 +115,8 @@ where project_id = :project_id and deployed_at >= :since and sources <> 'telemet
     and hidden_at is null"""
 
 
-def _find_lanes(connection: Connection, sql: str, project: Project, now: int) -> set[Lane]:
-    rows = connection.execute(sql, {"project_id": project.id, "since": now - _RECENT})
+def _find_lanes(connection: Connection, sql: str, project: Project, since: int) -> set[Lane]:
+    rows = connection.execute(sql, {"project_id": project.id, "since": since})
     return {(service, env) for service, env in rows}
 
 

@@ -7,7 +7,6 @@ from miniapm.clock import DAY, MINUTE, SECOND, to_rfc3339
 from miniapm.domain.counts import tell_count
 from miniapm.domain.doctor import Finding, tell_span
 from miniapm.domain.keys import TRACES_WRITE
-from miniapm.domain.names import find_nearest
 from miniapm.domain.spans.ids import to_arrival
 from miniapm.domain.spans.values import OTHER
 from miniapm.storage.connection import Connection
@@ -17,11 +16,9 @@ from miniapm.storage.releases import Release, find_releases
 from miniapm.storage.spans.names import NameCaps
 
 _SILENT = DAY
-_RECENT = 14 * DAY
 _AHEAD = 30 * SECOND
 _BEHIND = 30 * MINUTE
 _NEWEST_ENTRIES = 5_000
-_SHOWN = 3
 
 
 def examine_telemetry(
@@ -33,7 +30,6 @@ def examine_telemetry(
         *_examine_arrival(connection, project, releases, now),
         *_examine_caps(connection, project, caps),
         *_examine_clocks(connection, project, releases),
-        *_examine_lanes(connection, project, releases, now),
     ]
 
 
@@ -145,29 +141,6 @@ def _examine_clocks(
             )
 
 
-def _examine_lanes(
-    connection: Connection, project: Project, releases: list[Release], now: int
-) -> Iterator[Finding]:
-    """What serves where, and was never announced as deployed there: mostly a name that differs."""
-    announced = _find_announced(connection, project)
-    seen = {(r.service, r.env) for r in releases if r.last_seen_at > now - _RECENT}
-    if not announced:
-        return
-    for service, env in sorted(seen - announced)[:_SHOWN]:
-        near = find_nearest(
-            f"{service} in {env}", {f"{s} in {e}" for s, e in announced}, cutoff=0.6
-        )
-        yield Finding(
-            "note",
-            project.slug,
-            f"{service} in {env} of {project.slug} sends telemetry, but no deploy of it was ever "
-            "announced.",
-            f"Deploys are announced for {near}: use the same names for both."
-            if near
-            else "Announce its deploys under the names that its telemetry has.",
-        )
-
-
 def _find_names(connection: Connection, project: Project) -> tuple[set[str], set[str]]:
     """Services and environments."""
     rows = connection.execute(
@@ -176,12 +149,3 @@ def _find_names(connection: Connection, project: Project) -> tuple[set[str], set
         {"project_id": project.id},
     ).fetchall()
     return {row["service"] for row in rows}, {row["env"] for row in rows}
-
-
-def _find_announced(connection: Connection, project: Project) -> set[tuple[str, str]]:
-    rows = connection.execute(
-        """/* doctor.find_announced */ select distinct service, env from deploys
-        where project_id = :project_id and sources <> 'telemetry' and hidden_at is null""",
-        {"project_id": project.id},
-    )
-    return {(row["service"], row["env"]) for row in rows}

@@ -27,6 +27,7 @@ from miniapm.web.distributions import Distribution, make_distribution
 from miniapm.web.filters import RANGES, PageFilter, find_choices, read_filter
 from miniapm.web.pages.deploy_words import tell_version
 from miniapm.web.pages.endpoint_time import TimePart, make_time_chart, split_time
+from miniapm.web.ranges import with_default_range
 from miniapm.web.render import render
 from miniapm.web.time_zone import Zone, find_zone
 from miniapm.web.times import tell_short
@@ -106,7 +107,7 @@ async def get_endpoint_page(request: Request, caller: Caller) -> Response:
     endpoint_id = parse_id(request.path_params["id"])
     if endpoint_id is None:
         raise NotFound("There is no such endpoint.")
-    wanted = read_filter(request.query_params)
+    wanted = await with_default_range(caller, read_filter(request.query_params))
     now = context.clock()
     time_range = wanted.to_time_range(now)
     found = await context.database.read(

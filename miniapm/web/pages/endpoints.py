@@ -26,6 +26,7 @@ from miniapm.web.charts import NO_VALUE, tell_ms, tell_part
 from miniapm.web.endpoint_queries import COLUMNS, EndpointsQuery, read_endpoints_query
 from miniapm.web.filters import RANGES, PageFilter, find_lane_choices
 from miniapm.web.pages.no_telemetry import NoTelemetry, find_no_telemetry
+from miniapm.web.ranges import with_default_range
 from miniapm.web.render import render
 from miniapm.web.sparklines import draw_sparkline
 from miniapm.web.times import tell_duration
@@ -102,6 +103,7 @@ class EndpointsView:
 async def get_endpoints(request: Request, caller: Caller) -> Response:
     context, project = caller.context, caller.its_project
     query = read_endpoints_query(request.query_params)
+    query = query._replace(filter=await with_default_range(caller, query.filter))
     now = context.clock()
     time_range = query.filter.to_time_range(now)
     found = await context.database.read(_find, project.id, query, time_range, now)

@@ -37,6 +37,7 @@ from miniapm.web.filters import RANGES, PageFilter, find_choices, read_filter
 from miniapm.web.pages.deploy_words import tell_release
 from miniapm.web.pages.error_words import tell_state
 from miniapm.web.pages.occurrence import ShownOccurrence, tell_occurrence
+from miniapm.web.ranges import with_default_range
 from miniapm.web.render import render
 from miniapm.web.time_zone import find_zone
 
@@ -105,7 +106,7 @@ class ErrorView:
 
 async def get_error_page(request: Request, caller: Caller) -> Response:
     context, project = caller.context, caller.its_project
-    wanted = read_filter(request.query_params)
+    wanted = await with_default_range(caller, read_filter(request.query_params))
     now = context.clock()
     time_range = wanted.to_time_range(now)
     found = await context.database.read(

@@ -25,6 +25,7 @@ from miniapm.web.filters import RANGES, PageFilter, find_lane_choices, read_filt
 from miniapm.web.pages.deploy_words import first_line
 from miniapm.web.pages.empty import EmptyState, find_empty_state
 from miniapm.web.pages.error_words import STATE_WORDS, tell_state
+from miniapm.web.ranges import with_default_range
 from miniapm.web.render import render
 from miniapm.web.sparklines import draw_sparkline
 from miniapm.web.time_zone import Zone, find_zone
@@ -82,7 +83,7 @@ class ErrorsView:
 
 async def get_errors(request: Request, caller: Caller) -> Response:
     context, project = caller.context, caller.its_project
-    wanted = read_filter(request.query_params)
+    wanted = await with_default_range(caller, read_filter(request.query_params))
     zone = find_zone(request)
     time_range = wanted.to_time_range(context.clock())
     found = await context.database.read(_find, project.id, wanted, time_range)

@@ -30,6 +30,7 @@ from miniapm.web.charts import Charts, make_traffic_charts, tell_ms, tell_part
 from miniapm.web.filters import RANGES, PageFilter, find_lane_choices, read_filter
 from miniapm.web.pages.no_telemetry import NoTelemetry, find_no_telemetry
 from miniapm.web.pages.timeline import Row, tell_row
+from miniapm.web.ranges import with_default_range
 from miniapm.web.render import render
 from miniapm.web.time_zone import find_zone
 
@@ -90,7 +91,7 @@ class OverviewView:
 
 async def get_overview(request: Request, caller: Caller) -> Response:
     context, project = caller.context, caller.its_project
-    wanted = read_filter(request.query_params)
+    wanted = await with_default_range(caller, read_filter(request.query_params))
     now = context.clock()
     time_range = wanted.to_time_range(now)
     found = await context.database.read(_find, project.id, wanted, time_range)

@@ -25,6 +25,7 @@ from miniapm.web.cursors import encode_cursor
 from miniapm.web.filters import RANGES, find_lane_choices, kept_query
 from miniapm.web.pages.entry_rows import EntryRow, tell_entries
 from miniapm.web.pages.no_telemetry import NoTelemetry, find_no_telemetry
+from miniapm.web.ranges import with_default_range
 from miniapm.web.render import render
 from miniapm.web.trace_filter import (
     SORTS,
@@ -84,6 +85,7 @@ async def get_traces(request: Request, caller: Caller) -> Response:
     if not problems and is_whole_trace(wanted.trace):
         keep = kept_query(request.query_params)
         return RedirectResponse(f"/p/{project.slug}/traces/{wanted.trace}{keep}", 303)
+    wanted = wanted._replace(page=await with_default_range(caller, wanted.page))
     time_range = wanted.page.to_time_range(context.clock())
     traces = None
     if wanted.trace and not problems:

@@ -26,9 +26,11 @@ class Doctor:
         self.telemetry.now = self.now
         self._make_id = IdMaker(lambda: self.now)
 
-    def announce(self, git_sha: str, minutes: float, env: str = "production") -> None:
+    def announce(
+        self, git_sha: str, minutes: float, env: str = "production", service: str = "shop"
+    ) -> None:
         at = BASE + round(minutes * MINUTE)
-        announcement = make_announcement(git_sha=git_sha, at=at, env=env)
+        announcement = make_announcement(git_sha=git_sha, at=at, env=env, service=service)
         record_announcement(self.connection, announcement, self._make_id(), HOUR)
 
     def find(self) -> list[str]:
@@ -63,6 +65,35 @@ def test_two_names_of_one_environment_are_told(doctor: Doctor) -> None:
     ]
     doctor.now += 30 * DAY
     assert doctor.find() == []
+
+
+def test_a_lane_is_told_once_and_never_as_the_name_of_what_serves(doctor: Doctor) -> None:
+    doctor.telemetry.show("v1", SHA, 5)
+    doctor.announce(SHA, 4)
+    # another environment of a service that is announced as it should be
+    doctor.telemetry.show("v1", SHA, 5, env="prod-eu")
+    assert doctor.find() == [
+        "shop in prod-eu of shop sends telemetry, but no deploy of it was ever announced."
+    ]
+    # spelled alike, though neither service nor environment is the same
+    doctor.announce(SHA, 4, env="prod_eu", service="webshop")
+    doctor.telemetry.show("v1", SHA, 5, env="prod-eu", service="web-shop")
+    doctor.announce("b2" * 20, 4, env="prod-eu")
+    assert doctor.find() == [
+        "Telemetry of shop comes from web-shop in prod-eu, where no deploy is announced; deploys "
+        "are announced for webshop in prod_eu, which sends no telemetry."
+    ]
+
+
+def test_what_was_announced_once_is_told_only_of_another_name(doctor: Doctor) -> None:
+    doctor.announce(SHA, 4)
+    doctor.now += 20 * DAY
+    doctor.telemetry.now = doctor.now
+    doctor.telemetry.show("v1", SHA, 20 * 24 * 60)
+    assert doctor.find() == []
+    doctor.announce("b2" * 20, 20 * 24 * 60, env="prod")
+    [told] = doctor.find()
+    assert "deploys are announced for shop in prod, which sends no telemetry" in told
 
 
 def test_two_names_of_each_version_are_told(doctor: Doctor) -> None:
