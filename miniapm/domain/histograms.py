@@ -115,10 +115,12 @@ def find_percentiles(buckets: Mapping[int, int], shares: Sequence[float]) -> lis
     return found
 
 
-def find_percentiles_of(totals: Sequence[int], shares: Sequence[float]) -> list[float | None]:
-    """As `find_percentiles`, of how many fell into each bucket, from 0 on."""
+def find_percentiles_of(
+    totals: Sequence[int], shares: Sequence[float], first: int = 0
+) -> list[float | None]:
+    """As `find_percentiles`, of how many fell into each bucket, from `first` on."""
     sums = list(accumulate(totals))
     whole = sums[-1] if sums else 0
     if not whole:
         return [None] * len(shares)
-    return [middle_of(bisect_left(sums, max(1, ceil(share * whole)))) for share in shares]
+    return [middle_of(first + bisect_left(sums, max(1, ceil(share * whole)))) for share in shares]

@@ -41,12 +41,6 @@ class ChartRow(NamedTuple):
     at: Markup
     cells: list[str]
 
-    @property
-    def markup(self) -> Markup:
-        """The row of the table; a template that writes cell by cell takes five times as long."""
-        cells = "</td><td>".join(self.cells)
-        return Markup(f"<tr><td>{self.at}</td><td>{cells}</td></tr>\n")  # noqa: S704
-
 
 @dataclass(frozen=True, slots=True)
 class Chart:
@@ -58,6 +52,14 @@ class Chart:
     series: tuple[Series, ...]
     rows: tuple[ChartRow, ...]
     summary: str = ""
+
+    @property
+    def body(self) -> Markup:
+        """The rows of the table; a template that writes cell by cell takes ten times as long."""
+        rows = (
+            f"<tr><td>{at}</td><td>{'</td><td>'.join(cells)}</td></tr>" for at, cells in self.rows
+        )
+        return Markup("\n".join(rows))  # noqa: S704
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +90,12 @@ class ChartMaker:
         self, name: str, title: str, unit: Unit, series: Sequence[Series], summary: str = ""
     ) -> Chart:
         """A chart of series that each have one value for each step."""
-        rows = zip(self._times, *(line.values for line in series), strict=True)
-        shown = tuple(
-            ChartRow(at, ["" if value is None else write_number(value) for value in values])
-            for at, *values in rows
-            if any(value is not None for value in values)
+        columns = (
+            ["" if value is None else write_number(value) for value in line.values]
+            for line in series
         )
+        rows = zip(self._times, *columns, strict=True)
+        shown = tuple(ChartRow(at, cells) for at, *cells in rows if any(cells))
         return Chart(name, title, unit, tuple(series), shown, summary)
 
     def together(self, charts: Iterable[Chart], markers: Iterable[Marker] = ()) -> Charts:

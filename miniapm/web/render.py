@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context as TemplateContext
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -18,6 +18,7 @@ from miniapm.domain.delivery.rules import DeliveryRules
 from miniapm.web import times
 from miniapm.web.assets import asset_url
 from miniapm.web.auth import Caller
+from miniapm.web.escaping import PageEnvironment
 from miniapm.web.filters import kept_query
 from miniapm.web.time_zone import Zone, find_zone
 from miniapm.web.verdicts import tell_mark
@@ -41,7 +42,7 @@ def find_templates() -> Path:
 @cache
 def make_environment() -> Environment:
     """The Jinja environment: autoescape on, and a name that a view lacks is an error."""
-    environment = Environment(
+    environment = PageEnvironment(
         loader=FileSystemLoader(find_templates()),
         autoescape=True,
         undefined=StrictUndefined,
@@ -131,7 +132,7 @@ def _env(context: TemplateContext, name: str) -> Markup:
     """An environment, marked where it is production: there changes reach people."""
     rules: DeliveryRules = context["delivery_rules"]
     mark = " production" if rules.is_production(name) else ""
-    return Markup('<span class="env{}">{}</span>').format(mark, name)
+    return Markup(f'<span class="env{mark}">{escape(name)}</span>')  # noqa: S704
 
 
 def _zone(context: TemplateContext) -> Zone:

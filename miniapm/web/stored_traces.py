@@ -6,7 +6,8 @@ from miniapm.domain.otlp.stored import StoredBody, read_spans
 from miniapm.domain.spans.span import Span
 from miniapm.exceptions import Busy, NotFound
 from miniapm.storage.spans.entries import FoundEntry, get_entry
-from miniapm.storage.spans.traces import find_batches, find_batches_near, find_trace_entries
+from miniapm.storage.spans.tails import find_all_batches
+from miniapm.storage.spans.traces import find_batches_near, find_trace_entries
 from miniapm.web.batch_search import BatchSearch
 from miniapm.web.context import Context
 
@@ -67,7 +68,7 @@ async def load_trace(
         await search.look_through(await read(find_batches_near, project_id, trace_id, entry.id))
     is_all = not holders.spans and not search.unseen
     if is_all:
-        await search.look_through(await read(find_batches, project_id, trace_id))
+        await search.look_through(await read(find_all_batches, project_id, trace_id))
     # where no span can be read, an entry still tells that the trace is there
     held = holders.batch_ids or search.looked_through
     entries = await read(find_trace_entries, project_id, trace_id, held)

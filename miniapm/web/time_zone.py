@@ -4,8 +4,8 @@ The browser's zone arrives in the cookie `tz`; without one, or with one nobody k
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
-from functools import cache
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from starlette.requests import Request
@@ -34,8 +34,13 @@ class Zone:
 
     def turns_on(self, moment: datetime) -> bool:
         """Whether clocks change on the day of `moment`: then an hour comes twice, or never."""
-        begin = moment.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-        return begin.utcoffset() != (begin + timedelta(days=1)).utcoffset()
+        return self.rules is not UTC and _turns_on(self.rules, moment.date())
+
+
+@lru_cache(maxsize=1024)
+def _turns_on(rules: tzinfo, day: date) -> bool:
+    begin = datetime.combine(day, time(), rules)
+    return begin.utcoffset() != (begin + timedelta(days=1)).utcoffset()
 
 
 @cache

@@ -9,7 +9,8 @@ from miniapm.domain.spans.batches import TAIL_BYTES
 from miniapm.storage.connection import Connection
 from miniapm.storage.spans.beginnings import find_beginnings
 from miniapm.storage.spans.entries import FoundEntry, get_entry
-from miniapm.storage.spans.traces import find_batches, find_trace_entries
+from miniapm.storage.spans.tails import find_all_batches
+from miniapm.storage.spans.traces import find_trace_entries
 from miniapm.web.batch_search import BatchSearch
 from miniapm.web.context import Context
 
@@ -44,7 +45,7 @@ async def find_traces(
 
     search = BatchSearch(context, project_id, take)
     ending = bytes.fromhex(part[-2 * TAIL_BYTES :])
-    await search.look_through(await context.database.read(find_batches, project_id, ending))
+    await search.look_through(await context.database.read(find_all_batches, project_id, ending))
     entries = await context.database.read(_read_entries, project_id, begun.entries, ended)
     known = {entry.trace_id for entry in entries}
     return FoundTraces(

@@ -3,7 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from miniapm.domain.histogram_sums import count_lanes, to_buckets, to_lanes
+from miniapm.domain.histogram_sums import (
+    count_lanes,
+    find_percentiles_in,
+    to_buckets,
+    to_lanes,
+)
 from miniapm.domain.histograms import (
     DENSE,
     Buckets,
@@ -53,3 +58,11 @@ def test_the_form_is_the_shorter_one() -> None:
     crowded = encode_buckets(dict.fromkeys(range(300, 400), 7))
     assert crowded[0] & DENSE
     assert len(crowded) == 3 + 100
+
+
+@given(st.one_of(st.just(Buckets()), sparse, dense), st.just((0.01, 0.5, 0.95, 1.0)))
+def test_percentiles_do_not_depend_on_where_the_buckets_begin(
+    buckets: Buckets, shares: tuple[float, ...]
+) -> None:
+    lanes = to_lanes(encode_buckets(buckets))
+    assert find_percentiles_in(lanes, shares) == find_percentiles(buckets, shares)

@@ -8,8 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
-from miniapm.domain.histogram_sums import count_lanes
-from miniapm.domain.histograms import find_percentiles_of
+from miniapm.domain.histogram_sums import count_lanes, find_percentiles_in
 from miniapm.domain.spans.comparisons import Change, Window, Windows, compare, find_windows
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.markers import Marker, find_last_live
@@ -126,7 +125,7 @@ class _Sides:
             self.after += lanes
 
     def tell(self, *, has_lane: bool) -> Spread:
-        found = find_percentiles_of(count_lanes(self.shown), SHARES)
+        found = find_percentiles_in(self.shown, SHARES)
         p50, p95, p99 = (None if value is None else round(value) for value in found)
         change = compare(count_lanes(self.before), count_lanes(self.after)) if has_lane else None
         return Spread(p50, p95, p99, change)

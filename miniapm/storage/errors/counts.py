@@ -7,6 +7,7 @@ from typing import NamedTuple
 from miniapm.clock import MINUTE
 from miniapm.domain.rollups import RESOLUTIONS
 from miniapm.storage.connection import Connection
+from miniapm.storage.in_lists import bind_parts
 
 
 class Moment(NamedTuple):
@@ -126,24 +127,25 @@ def sum_counts(
     """
     releases = "" if release_ids is None else f" and release_id in ({_list(release_ids)})"
     summed = {group_id: [0] * len(steps) for group_id in group_ids}
-    for group_id, counts in summed.items():
+    for names, bound in bind_parts("g", list(summed)):
         rows = connection.execute(
-            f"""/* error_counts.sum */ select (started_at - :since) / :step as place, sum(count)
+            f"""/* error_counts.sum */ select group_id, (started_at - :since) / :step as place,
+                sum(count)
             from error_counts
-            where project_id = :project_id and resolution = :resolution and group_id = :group_id
+            where project_id = :project_id and resolution = :resolution and group_id in ({names})
                 and started_at >= :since and started_at < :until{releases}
-            group by place""",
+            group by group_id, place""",
             {
                 "project_id": project_id,
                 "resolution": resolution,
-                "group_id": group_id,
                 "since": steps.start,
                 "until": steps.stop,
                 "step": steps.step,
+                **bound,
             },
         )
-        for place, count in rows:
-            counts[place] = count
+        for group_id, place, count in rows:
+            summed[group_id][place] = count
     return summed
 
 

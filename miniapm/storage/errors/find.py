@@ -9,6 +9,7 @@ from miniapm.domain.errors.values import Group
 from miniapm.storage.connection import Connection, scalar
 from miniapm.storage.deploys.find import Cursor
 from miniapm.storage.errors.groups import COLUMNS, get_group
+from miniapm.storage.in_lists import bind_list
 
 _WITH_ENV = """ and exists (select 1 from releases x where x.project_id = r.project_id
     and x.id = r.release_id and x.env = :env)"""
@@ -86,14 +87,14 @@ def find_groups(
     groups = [Group(**row) for row in rows[:limit]]
     last = groups[-1] if len(rows) > limit else None
     return GroupPage(
-        [_complete(connection, group) for group in groups],
+        _complete(connection, project_id, groups),
         None if last is None else Cursor(last.last_seen_at, last.id),
     )
 
 
 def get_found_group(connection: Connection, project_id: int, group_id: int) -> FoundGroup:
     """One group; NotFound also when it is another project's."""
-    return _complete(connection, get_group(connection, project_id, group_id))
+    return _complete(connection, project_id, [get_group(connection, project_id, group_id)])[0]
 
 
 def find_last_error(connection: Connection, project_id: int) -> int | None:
@@ -216,14 +217,23 @@ def _in_releases(condition: str) -> str:
         and r.group_id = error_groups.id{condition})"""
 
 
-def _complete(connection: Connection, group: Group) -> FoundGroup:
-    rows = connection.execute(
-        """/* error_releases.find_envs */ select distinct x.env from error_releases r
+def _complete(connection: Connection, project_id: int, groups: Sequence[Group]) -> list[FoundGroup]:
+    names, bound = bind_list("g", [group.id for group in groups])
+    envs: dict[int, list[str]] = {}
+    for group_id, env in connection.execute(
+        f"""/* error_releases.find_envs */ select distinct r.group_id, x.env from error_releases r
         join releases x on x.project_id = r.project_id and x.id = r.release_id
-        where r.project_id = :project_id and r.group_id = :group_id order by x.env""",
-        {"project_id": group.project_id, "group_id": group.id},
-    )
-    envs = tuple(row[0] for row in rows)
-    first = group.first_release_id
-    names = find_releases_by_id(connection, group.project_id, [first])
-    return FoundGroup(group, envs, names.get(first, FoundRelease()))
+        where r.project_id = :project_id and r.group_id in ({names}) order by x.env""",
+        {"project_id": project_id, **bound},
+    ):
+        envs.setdefault(group_id, []).append(env)
+    first = [group.first_release_id for group in groups]
+    releases = find_releases_by_id(connection, project_id, first)
+    return [
+        FoundGroup(
+            group,
+            tuple(envs.get(group.id, ())),
+            releases.get(group.first_release_id, FoundRelease()),
+        )
+        for group in groups
+    ]

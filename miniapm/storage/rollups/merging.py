@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from miniapm.domain.histogram_sums import count_lanes, to_lanes
-from miniapm.domain.histograms import find_percentiles_of
+from miniapm.domain.histogram_sums import find_percentiles_in, to_lanes
 
 SHARES = (0.5, 0.95, 0.99)
 
@@ -54,5 +53,5 @@ class Sum:
 
     def find_percentiles(self) -> Sequence[int | None]:
         """p50, p95 and p99."""
-        found = find_percentiles_of(count_lanes(self.lanes), SHARES)
+        found = find_percentiles_in(self.lanes, SHARES)
         return [None if value is None else round(value) for value in found]

@@ -1,10 +1,12 @@
 """Sums of any stretch of time, by endpoint and release, put together of remembered ones.
 
 Whole hours are summed up in blocks of 1, 2, 4, 8 ... hours, each of its two halves: a day is some
-six blocks, and when an hour grows, only the blocks that it lies in are added up anew.
+six blocks, and when an hour grows, only the blocks that it lies in are added up anew. What a range
+has before its last hour is remembered as one: all that is asked about the same range needs it.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import reduce
 
 from miniapm.clock import HOUR
 from miniapm.domain.ranges import Tile, tile
@@ -29,10 +31,9 @@ def find_sums(
         return []
     hours = find_hours(connection, project_id, tiles[0].begin, tiles[-1].end)
     finder = _Finder(connection, project_id, endpoint_id, hours)
-    found: list[Sums] = []
-    for part in tiles:
-        found += finder.find_blocks(part) if part.resolution == 60 else [finder.find_tile(part)]
-    return found
+    early, late = _split(tiles, (tiles[-1].end - 1) // HOUR * HOUR)
+    found = [finder.find_whole(early)] if early else []
+    return found + finder.find_parts(late)
 
 
 def each_sum(found: Iterable[Sums]) -> Iterator[tuple[int, int, Sum]]:
@@ -70,6 +71,18 @@ class _Finder:
         self._endpoint_id = endpoint_id
         self._hours = hours
         self._read: dict[int, Sums] = {}
+
+    def find_whole(self, tiles: list[Tile]) -> Sums:
+        """The sums of adjoining tiles as one."""
+        begin, end = tiles[0].begin, tiles[-1].end
+        return self._remember(begin, end, lambda: reduce(_merge, self.find_parts(tiles)))
+
+    def find_parts(self, tiles: Iterable[Tile]) -> list[Sums]:
+        """The sums of tiles, one or several for each."""
+        found: list[Sums] = []
+        for part in tiles:
+            found += self.find_blocks(part) if part.resolution == 60 else [self.find_tile(part)]
+        return found
 
     def find_tile(self, part: Tile) -> Sums:
         """The sums of what is less than an hour."""
@@ -132,6 +145,18 @@ class _Finder:
                 total = by_release[row[1]] = Sum()
             total.add_row(row)
         return found
+
+
+def _split(tiles: Iterable[Tile], at: int) -> tuple[list[Tile], list[Tile]]:
+    """What lies before a whole hour, and the rest."""
+    early: list[Tile] = []
+    late: list[Tile] = []
+    for part in tiles:
+        if part.begin < at:
+            early.append(part._replace(end=min(part.end, at)))
+        if part.end > at:
+            late.append(part._replace(begin=max(part.begin, at)))
+    return early, late
 
 
 def _cut_blocks(begin: int, end: int) -> list[tuple[int, int]]:

@@ -42,7 +42,7 @@ def find_slowest(
     after: EntryCursor | None = None,
 ) -> EntryPage:
     """At most `limit` entries, slowest first."""
-    best: list[tuple[int, int, FoundEntry]] = []
+    best: list[tuple[int, int, Any]] = []
     is_whole = True
     most = max(_LEAST_OF_HOUR, MOST_ROWS // _count_hours(wanted))
     looked = 0
@@ -59,13 +59,14 @@ def find_slowest(
         is_narrow = wanted.is_narrow or not is_inside(hour, wanted)
         looked += most if lowest is not None and is_narrow else len(found)
         is_whole &= lowest is None or len(found) > limit
-        for entry in found:
-            item = (entry.duration_us, entry.id, entry)
+        for row in found:
+            item = (row["duration_us"], row["id"], row)
             if len(best) <= limit:
                 heappush(best, item)
             elif item[:2] > best[0][:2]:
                 heapreplace(best, item)
-    entries = [entry for _, _, entry in sorted(best, reverse=True)]
+    # most rows are no longer among them when all hours were looked at
+    entries = [to_entry(row) for _, _, row in sorted(best, reverse=True)]
     cursor = None
     if len(entries) > limit:
         cursor = EntryCursor(entries[limit - 1].duration_us, entries[limit - 1].id)
@@ -107,16 +108,16 @@ def _read_slowest(
     after: EntryCursor | None,
     floor: int,
     limit: int,
-) -> list[FoundEntry]:
+) -> list[Any]:
+    """Rows of COLUMNS."""
     place = " and (duration_us, id) < (:value, :id)" if after else ""
-    rows = connection.execute(
+    return connection.execute(
         f"""/* entries.slowest */ select {COLUMNS} from entries
         where {list_index_conditions(wanted)} and duration_us between :floor and :top{place}
             and {list_conditions(wanted)}
         order by duration_us desc, id desc limit :limit""",
         _bind_slowest(project_id, wanted, hour, after, floor, limit=limit),
-    )
-    return [to_entry(row) for row in rows]
+    ).fetchall()
 
 
 def _bind_slowest(
@@ -159,7 +160,8 @@ def find_examples(
     for hour in iterate_hours(connection, project_id, wanted, until):
         floor = sorted(e.duration_us for e in found)[-limit] if len(found) >= limit else 0
         most = limit if release_ids is None else _MOST_OF_HOUR
-        slowest = _read_slowest(connection, project_id, wanted, hour, None, floor, most)
+        rows = _read_slowest(connection, project_id, wanted, hour, None, floor, most)
+        slowest = (to_entry(row) for row in rows)
         found += [entry for entry in slowest if fits(entry)][:limit]
     return sorted(found, key=lambda entry: (entry.duration_us, entry.id), reverse=True)[:limit]
 
