@@ -100,6 +100,10 @@ class BoundedProtocol(TimedProtocol):
             if self._discarded_bytes > self.limits.linger_bytes:
                 self.transport.abort()
             return
+        is_between = self._stage == IDLE
+        if is_between and self._answer_known(data):
+            return
+        self._quick_scope = None
         for piece in (data,) if len(data) <= self._header_bytes else self._split(data):
             if self._stage == IDLE:
                 self._stage = HEAD
@@ -121,6 +125,8 @@ class BoundedProtocol(TimedProtocol):
                 self._await_rest()
         elif self.cycle.response_complete:
             self._await_next()  # answered before its body was in
+        if is_between:
+            self._learn(data)
 
     def _split(self, data: bytes) -> Iterable[memoryview]:
         view = memoryview(data)

@@ -1,7 +1,8 @@
 """Answering whole requests without an ASGI exchange, inside uvicorn's httptools protocol.
 
 A request that arrives in one piece is first offered to `quick`; only if that declines does the app
-get it, as uvicorn would have given it. Every other request goes to the app at once.
+get it, as uvicorn would have given it. Every other request goes to the app at once. A head that
+`quick` has answered is not parsed again when the same connection repeats it.
 """
 
 import asyncio
@@ -20,12 +21,14 @@ from uvicorn.protocols.http.httptools_impl import (
 from uvicorn.server import ServerState
 
 from miniapm.web.ingest.calls import Answer, Pending
+from miniapm.web.known_head import KnownHead, learn_head
 
 
 class QuickProtocol(HttpToolsProtocol):
-    """One connection. `_deferred` is the app while a request waits for the rest of its piece."""
+    """One connection. `_deferred` is the app while a request waits for the rest of its piece;
+    `_quick_scope` that of a request in the present piece which was answered quickly."""
 
-    __slots__ = ("_active", "_deferred", "_run", "_task")
+    __slots__ = ("_active", "_deferred", "_known", "_quick_scope", "_run", "_task")
 
     _encoded_headers: ClassVar[tuple[object, bytes]] = (None, b"")
 
@@ -41,6 +44,8 @@ class QuickProtocol(HttpToolsProtocol):
         self._deferred: ASGI3Application | None = None
         self._run: Coroutine[Any, Any, None] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._known: KnownHead | None = None
+        self._quick_scope: Scope | None = None
 
     @staticmethod
     def quick(scope: Scope, body: bytes) -> Pending | None:
@@ -57,12 +62,36 @@ class QuickProtocol(HttpToolsProtocol):
             self._start_app(cycle, app)
 
     def _answer_quickly(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        pending = self.quick(self.scope, bytes(cycle.body))  # type: ignore[arg-type]
+        scope: Scope = self.scope  # type: ignore[assignment]
+        pending = self.quick(scope, bytes(cycle.body))
         if pending is None:
             self._start_app(cycle, app)
             return
         self._deferred = None
+        self._quick_scope = scope
+        cycle.body = bytearray()  # the cycle stays as long as the connection
         pending.future.add_done_callback(partial(self._send_quickly, cycle, pending.finish))
+
+    def _answer_known(self, data: bytes) -> bool:
+        """Answers `data` where it is a whole request with the known head, between two requests.
+        False where the parser has to see it."""
+        cycle = self.cycle
+        if self._known is None or not (cycle.response_complete and cycle.keep_alive):
+            return False
+        body = self._known.find_body(data)
+        pending = None if body is None else self.quick(self._known.scope, body)
+        if pending is None:
+            return False
+        # the cycle that ended begins anew: what arrives or is lost meanwhile finds it as ever
+        cycle.response_started = cycle.response_complete = False
+        self._active = cycle
+        pending.future.add_done_callback(partial(self._send_quickly, cycle, pending.finish))
+        return True
+
+    def _learn(self, data: bytes) -> None:
+        """Remembers the head of `data`, if that was one request which was answered quickly."""
+        if self._quick_scope is not None:
+            self._known = learn_head(data, self._quick_scope)
 
     def _send_quickly(
         self,

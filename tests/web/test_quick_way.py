@@ -1,5 +1,6 @@
 """The quick ways of deploys and traces answer and store like the long ones, on real sockets."""
 
+import re
 import socket
 from contextlib import closing
 
@@ -244,3 +245,70 @@ def test_traces_on_a_full_disk_are_told_to_wait(server: Server) -> None:
     assert head.startswith(b"HTTP/1.1 503")
     assert b"\r\nretry-after: " in head
     assert b"\r\ncontent-type: application/x-protobuf\r\n" in head
+
+
+def talk_in_turns(server: Server, *requests: bytes) -> list[bytes]:
+    """Sends each request when the last was answered, over one connection; the statuses."""
+    host, port = server.url.removeprefix("http://").split(":")
+    statuses = []
+    with closing(socket.create_connection((host, int(port)), timeout=10)) as connection:
+        for whole in requests:
+            connection.sendall(whole)
+            head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
+            [length] = re.findall(rb"content-length: (\d+)", head)
+            while len(body) < int(length):
+                body += connection.recv(65536)
+            statuses.append(head.split(b" ")[1])
+    return statuses
+
+
+def test_a_head_that_comes_again_brings_its_own_body(server: Server) -> None:
+    key, other = server.make_key(), server.make_key()
+    posts = [
+        request(key, PLAIN % b"aaaaaaa1"),
+        request(key, PLAIN % b"aaaaaaaaaaaaaaa2"),
+        request(key, PLAIN % b"${SHA}"),
+        request(key, b""),
+        request(key, PLAIN % b"aaaaaaa3", b"Idempotency-Key: k"),
+        request(key, PLAIN % b"aaaaaaa4"),
+        request(other, PLAIN % b"aaaaaaa5"),
+        request(other, PLAIN % b"aaaaaaa6"),
+        request("mapm_unknown", PLAIN % b"aaaaaaa7"),
+        request(other, PLAIN % b"aaaaaaa8"),
+    ]
+    statuses = talk_in_turns(server, *posts)
+    assert statuses == [b"202", b"202", b"400", b"400", *[b"202"] * 4, b"401", b"202"]
+    rows = server.rows("select git_sha, key_id from deploys order by id")
+    assert [row["git_sha"] for row in rows] == [
+        "aaaaaaa1", "aaaaaaaaaaaaaaa2", "aaaaaaa3", "aaaaaaa4", "aaaaaaa5", "aaaaaaa6", "aaaaaaa8"
+    ]  # fmt: skip
+    assert len({row["key_id"] for row in rows[:4]}) == 1
+    assert {row["key_id"] for row in rows[4:]}.isdisjoint({rows[0]["key_id"]})
+
+
+def test_a_key_that_was_revoked_is_refused_under_a_known_head(server: Server) -> None:
+    key = server.make_key()
+    host, port = server.url.removeprefix("http://").split(":")
+    with closing(socket.create_connection((host, int(port)), timeout=10)) as connection:
+        for number, status in enumerate((b"202", b"202", b"403")):
+            if status == b"403":
+                database = open_connection(server.path)
+                database.execute("update keys set revoked_at = 1, changed_at = changed_at + 1")
+                database.close()
+                server.run(server.running.context.keyring.refresh())
+            connection.sendall(request(key, PLAIN % b"aaaaaaa%d" % number))
+            assert connection.recv(65536).split(b" ")[1] == status
+    assert shas(server) == ["aaaaaaa0", "aaaaaaa1"]
+
+
+def test_pipelined_posts_behind_a_known_head_are_answered_in_order(server: Server) -> None:
+    key = server.make_key()
+    assert talk_in_turns(server, request(key, PLAIN % b"aaaaaaa0")) == [b"202"]
+    first, *rest = [request(key, PLAIN % b"bbbbbbb%d" % number) for number in range(5)]
+    assert [
+        head.split(b" ")[1]
+        for head in talk(
+            server, first, first, b"".join(rest), rest[0][:40], rest[0][40:], answers=7
+        )
+    ] == [b"202"] * 7
+    assert sorted(set(shas(server))) == ["aaaaaaa0", *(f"bbbbbbb{n}" for n in range(5))]
