@@ -1,11 +1,16 @@
 """Adding what came since the last flush to the stored rollups, at every resolution at once: late
 telemetry is then as right as any other, and nothing waits for a job that catches up."""
 
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any
+
 from miniapm.clock import MINUTE
 from miniapm.domain.histograms import add_encoded, encode_buckets
-from miniapm.domain.rollups import OpenRollups, Rollup, RollupKey, widen
+from miniapm.domain.rollups import OpenRollups, Rollup, RollupKey, Rollups, widen
 from miniapm.domain.spans.values import ALL_ENDPOINTS
 from miniapm.storage.connection import Connection
+from miniapm.storage.many_rows import find_rows, insert_rows
 from miniapm.storage.progress import set_progress
 
 Seen = tuple[int, int]
@@ -19,8 +24,7 @@ def flush_rollups(connection: Connection, rollups: OpenRollups) -> int:
         return 0
     written = 0
     for resolution, wide in widen(rollups.minutes, ALL_ENDPOINTS).items():
-        for key, rollup in wide.items():
-            _store(connection, resolution, key, rollup)
+        _store(connection, resolution, wide)
         written += len(wide)
     _note_seen(connection, rollups)
     set_progress(connection, rollups.last_id)
@@ -56,65 +60,51 @@ def _note_seen(connection: Connection, rollups: OpenRollups) -> None:
 
 _INSERT = """/* rollups.insert */ insert into rollups (project_id, resolution, endpoint_id,
     started_at, release_id, count, failed, duration_us, database_us, http_us, slow_us, slow_id,
-    failed_id, histogram)
-values (:project_id, :resolution, :endpoint_id, :started_at, :release_id, :count, :failed,
-    :duration_us, :database_us, :http_us, :slow_us, :slow_id, :failed_id, :histogram)
-on conflict (project_id, resolution, endpoint_id, started_at, release_id) """
+    failed_id, histogram)"""
+_REPLACE = """
+on conflict (project_id, resolution, endpoint_id, started_at, release_id) do update set
+    count = excluded.count, failed = excluded.failed, duration_us = excluded.duration_us,
+    database_us = excluded.database_us, http_us = excluded.http_us, slow_us = excluded.slow_us,
+    slow_id = excluded.slow_id, failed_id = excluded.failed_id, histogram = excluded.histogram"""
+_WANTED = """/* rollups.find_stored */ with wanted (project_id, resolution, endpoint_id, started_at,
+    release_id) as ("""
+# the wanted ones first: SQLite keeps to the order of a cross join
+_FIND = """)
+select r.project_id, r.endpoint_id, r.release_id, r.started_at, r.count, r.failed, r.duration_us,
+    r.database_us, r.http_us, r.slow_us, r.slow_id, r.failed_id, r.histogram
+from wanted w cross join rollups r
+where r.project_id = w.project_id and r.resolution = w.resolution
+    and r.endpoint_id = w.endpoint_id and r.started_at = w.started_at
+    and r.release_id = w.release_id"""
 
 
-def _store(connection: Connection, resolution: int, key: RollupKey, rollup: Rollup) -> None:
-    row = _to_row(resolution, key, rollup)
-    # most are of a new minute: they need no look-up
-    if connection.execute(f"{_INSERT} do nothing", row).rowcount:
-        return
-    _add_stored(connection, resolution, key, rollup)
-    connection.execute(
-        f"""{_INSERT} do update set
-            count = excluded.count, failed = excluded.failed, duration_us = excluded.duration_us,
-            database_us = excluded.database_us, http_us = excluded.http_us,
-            slow_us = excluded.slow_us, slow_id = excluded.slow_id,
-            failed_id = excluded.failed_id, histogram = excluded.histogram""",
-        _to_row(resolution, key, rollup),
+def _store(connection: Connection, resolution: int, rollups: Rollups) -> None:
+    """Adds rollups of one resolution to the stored ones."""
+    # in the order of the table: neighbours lie on the same pages
+    keys = sorted(rollups, key=attrgetter("project_id", "endpoint_id", "started_at", "release_id"))
+    wanted = [(k.project_id, resolution, k.endpoint_id, k.started_at, k.release_id) for k in keys]
+    for row in find_rows(connection, _WANTED, wanted, _FIND):
+        _add_stored(rollups[RollupKey(*row[:4])], row[4:])
+    rows = [(*place, *_to_values(rollups[key])) for place, key in zip(wanted, keys, strict=True)]
+    insert_rows(connection, _INSERT, rows, _REPLACE)
+
+
+def _to_values(rollup: Rollup) -> tuple[int | bytes | None, ...]:
+    return (
+        rollup.count,
+        rollup.failed,
+        rollup.duration_us,
+        rollup.database_us,
+        rollup.http_us,
+        rollup.slow_us,
+        rollup.slow_id,
+        rollup.failed_id,
+        encode_buckets(rollup.buckets),
     )
 
 
-def _to_row(resolution: int, key: RollupKey, rollup: Rollup) -> dict[str, object]:
-    return {
-        "project_id": key.project_id,
-        "resolution": resolution,
-        "endpoint_id": key.endpoint_id,
-        "started_at": key.started_at,
-        "release_id": key.release_id,
-        "count": rollup.count,
-        "failed": rollup.failed,
-        "duration_us": rollup.duration_us,
-        "database_us": rollup.database_us,
-        "http_us": rollup.http_us,
-        "slow_us": rollup.slow_us,
-        "slow_id": rollup.slow_id,
-        "failed_id": rollup.failed_id,
-        "histogram": encode_buckets(rollup.buckets),
-    }
-
-
-def _add_stored(connection: Connection, resolution: int, key: RollupKey, rollup: Rollup) -> None:
-    count, failed, duration_us, database_us, http_us, slow_us, slow_id, failed_id, histogram = (
-        connection.execute(
-            """/* rollups.get */ select count, failed, duration_us, database_us, http_us, slow_us,
-                slow_id, failed_id, histogram
-            from rollups
-            where project_id = :project_id and resolution = :resolution
-                and endpoint_id = :endpoint_id and started_at = :started_at
-                and release_id = :release_id""",
-            {
-                "project_id": key.project_id,
-                "resolution": resolution,
-                "endpoint_id": key.endpoint_id,
-                "started_at": key.started_at,
-                "release_id": key.release_id,
-            },
-        ).fetchone()
-    )
+def _add_stored(rollup: Rollup, stored: Sequence[Any]) -> None:
+    count, failed, duration_us, database_us, http_us, slow_us, slow_id, failed_id, buckets = stored
     rollup.count += count
     rollup.failed += failed
     rollup.duration_us += duration_us
@@ -124,4 +114,4 @@ def _add_stored(connection: Connection, resolution: int, key: RollupKey, rollup:
         rollup.slow_us, rollup.slow_id = slow_us, slow_id
     if rollup.failed_id is None:
         rollup.failed_id = failed_id
-    add_encoded(rollup.buckets, histogram)
+    add_encoded(rollup.buckets, buckets)
