@@ -33,6 +33,8 @@ REPLAY_SECONDS = 1.5
 """Of a look may go into replaying what a deploy waits for; the rest waits for the next one."""
 UNHURRIED_SECONDS = 0.3
 """The same where no deploy waits: telemetry of the past, which comes in for hours, has the rest."""
+AGAIN_SECONDS = 30.0
+"""An hour that telemetry still comes into is not replayed anew at every look, where none waits."""
 MOST_HOURS = 200
 ENDPOINTS_AT_ONCE = 50
 
@@ -44,13 +46,20 @@ class Past:
         self._database = database
         self._rule = rule
         self._timer = timer
+        self._replayed: dict[tuple[Lane, int], float] = {}
 
-    async def replay(self, oldest: int, now: int, awaited: Collection[Lane]) -> None:
+    async def replay(
+        self, oldest: int, now: int, awaited: Collection[Lane], *, hurried: bool
+    ) -> None:
         """Replays queued hours from `oldest` (µs) on while there is time, those of `awaited` lanes
-        first, and each project in turn."""
-        end = self._timer() + (REPLAY_SECONDS if awaited else UNHURRIED_SECONDS)
+        first, and each project in turn. Hours replayed of late wait unless awaited or `hurried`."""
+        began = self._timer()
+        end = began + (REPLAY_SECONDS if awaited else UNHURRIED_SECONDS)
+        last = began if hurried else began - AGAIN_SECONDS
+        self._replayed = {hour: at for hour, at in self._replayed.items() if at > last}
         for queued in await self._database.write(self._take_hours, oldest, now, awaited):
             await self._replay(queued)
+            self._replayed[queued.lane, queued.hour] = began
             if self._timer() > end:
                 break
 
@@ -87,6 +96,7 @@ class Past:
                 for lane in lanes
                 if (lane in awaited) is wanted
                 for queued in find_queued_hours(connection, lane, oldest, now, MOST_HOURS)
+                if wanted or (lane, queued.hour) not in self._replayed
             ]
             by_lane = take_in_turn(found, lambda queued: queued.lane, len(found))
             hours += take_in_turn(

@@ -69,13 +69,12 @@ class ImpactWatch:
         self._seen: dict[DeployRef, int] = {}
         self._behind: ChangePlace | None = None
 
-    async def look(self) -> None:
+    async def look(self, *, hurried: bool = False) -> None:
         """Replays and judges; called every few seconds. A deploy that cannot be judged is logged
         and tried again later: it holds up no other one."""
         now = self._clock()
-        await self._past.replay(
-            self._first_hour(now), now, {lane for lane, _ in self._waiting.values()}
-        )
+        awaited = {lane for lane, _ in self._waiting.values()}
+        await self._past.replay(self._first_hour(now), now, awaited, hurried=hurried)
         await self._find(now)
         if self._todo:
             # what was acknowledged before the deploy was told is judged with it
@@ -90,7 +89,7 @@ class ImpactWatch:
     async def look_at_all(self) -> None:
         """Looks until nothing is left to do."""
         while True:
-            await self.look()
+            await self.look(hurried=True)
             now = self._clock()
             oldest = self._first_hour(now)
             if not self._todo and not await self._database.read(count_queued, oldest, now):

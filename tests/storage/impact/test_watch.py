@@ -11,12 +11,14 @@ from miniapm.storage.audit import Act
 from miniapm.storage.connection import Connection
 from miniapm.storage.deploys.change import edit_deploy, hide_deploy, restore_deploy, undo_change
 from miniapm.storage.impact.candidates import find_due
+from miniapm.storage.impact.judge import Rule
+from miniapm.storage.impact.past import AGAIN_SECONDS
 from miniapm.storage.impact.replays import SETTLE_US
 from miniapm.storage.impact.verdicts import find_impact, find_transitions
-from miniapm.storage.impact.watch import MOST_CHANGED, MOST_DEPLOYS
+from miniapm.storage.impact.watch import MOST_CHANGED, MOST_DEPLOYS, ImpactWatch
 from tests.conftest import FakeClock
 from tests.factories import make_occurrence
-from tests.storage.impact.served import T0, Judge, Service, open_judge
+from tests.storage.impact.served import KEEP, T0, Judge, Service, open_judge
 
 AT = T0 - 2 * HOUR
 
@@ -281,6 +283,27 @@ def test_minutes_are_replayed_where_they_are_compared_and_nowhere_else(tmp_path:
                 assert queued == [AT + n * HOUR for n in ((-1, 0, 1) if minute < 52 else (0, 1))]
 
     asyncio.run(asyncio.wait_for(scenario(), 60))
+
+
+def test_an_hour_that_is_still_growing_is_not_replayed_at_every_look(tmp_path: Path) -> None:
+    seconds = 1000.0
+
+    async def test(judge: Judge, service: Service) -> None:
+        nonlocal seconds
+        watch = ImpactWatch(
+            judge.database, judge.clock, judge.make_id, Rule(5000.0), KEEP, lambda: seconds
+        )
+        hour = AT - 30 * MINUTE
+        for passed, is_left in ((0, False), (2, True), (AGAIN_SECONDS, False)):
+            seconds += passed
+            await service.serve(hour, hour + MINUTE)
+            await watch.look()
+            assert bool(await judge.database.read(find_queue)) is is_left
+        await service.serve(hour, hour + MINUTE)
+        await watch.look_at_all()
+        assert await judge.database.read(find_queue) == []
+
+    run(tmp_path, test)
 
 
 def clear_queue(connection: Connection) -> None:
