@@ -139,7 +139,7 @@ class _Run:
         """Compressing costs the sender more than the server: done before the clock runs."""
         planned, number = 0, self._next
         while planned < self._task.spans:
-            self._prepared[number] = gzip.compress(self._bodies.make(number), 6)
+            self._prepared[number] = self._make(number)
             planned += self._spans_of(number)
             number += 1
 
@@ -163,6 +163,8 @@ class _Run:
             if now - self._progress > _GIVE_UP_SECONDS:
                 raise RuntimeError(f"nothing is taken any more: {dict(self._statuses)}")
             wait = 0.0005 if task.per_second else 0.02
+            if self._make_ahead(now, began):
+                wait = 0
             for key, events in self._selector.select(wait):
                 if key.data is None:
                     self._lines.readline()
@@ -183,6 +185,21 @@ class _Run:
         self._next += 1
         self._planned += self._spans_of(number)
         return number
+
+    def _make_ahead(self, now: float, began: float) -> bool:
+        """Makes one of the bodies to be sent next, where one is left to make: an answer must not
+        wait for it, for what is measured is the server."""
+        if self._task.per_second or self._is_planned(now, began):
+            return False
+        for number in range(self._next, self._next + self._open):
+            if number not in self._prepared:
+                self._prepared[number] = self._make(number)
+                return True
+        return False
+
+    def _make(self, number: int) -> bytes:
+        body = self._bodies.make(number)
+        return gzip.compress(body, 6) if self._task.gzip else body
 
     def _is_planned(self, now: float, began: float) -> bool:
         """Whether nothing new is to be sent."""
@@ -209,11 +226,7 @@ class _Run:
         self._open += 1
 
     def _begin(self, sending: _Sending, number: int) -> None:
-        body = self._prepared.pop(number, None)
-        if body is None:
-            body = self._bodies.make(number)
-            if self._task.gzip:
-                body = gzip.compress(body, 6)
+        body = self._prepared.pop(number, None) or self._make(number)
         sending.number, sending.began = number, time.perf_counter()
         sending.answer = b""
         message = b"%bContent-Length: %d\r\n\r\n%b" % (self._head, len(body), body)
