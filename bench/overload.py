@@ -27,8 +27,6 @@ from bench.traces import BATCH
 # all of them under way are more than the 64 MiB that may wait
 CONNECTIONS = 900
 FACTOR = 2
-
-
 PATIENCE = 6
 
 

@@ -236,7 +236,7 @@ def check_day(name: str, directory: Path, spans: int, bodies: int) -> list[Figur
 
 def main() -> None:
     options = read_options(__doc__ or "")
-    spans, rounds = (102_400, 3) if options.quick else (102_400, 5)
+    spans, rounds = 102_400, 3 if options.quick else 5
     figures = measure_protobuf(spans, rounds)
     figures += measure_others(spans, rounds)
     figures += measure_large_bodies()

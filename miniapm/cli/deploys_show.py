@@ -38,8 +38,8 @@ def show_deploy(
     """Show one deploy: fields, kind, commits and corrections."""
     settings = load_settings(db, config).config
     found, address = read_id("deploys", deploy_id), find_address(settings)
-    told_since = None if as_json else find_judged_since(settings.lifetimes, clock.now())
-    fields = read_once(settings.database_path, find_everything, found, address, told_since)
+    judged_since = None if as_json else find_judged_since(settings.lifetimes, clock.now())
+    fields = read_once(settings.database_path, find_everything, found, address, judged_since)
     if as_json:
         print_json(fields)
         return

@@ -38,7 +38,8 @@ keys = make_group("keys", "Make, list, revoke and rotate the keys of senders.")
 NamedKey = Annotated[
     str,
     typer.Argument(
-        metavar="ID", help="As `miniapm keys list` shows it, or the name where one key has it."
+        metavar="ID",
+        help="As `miniapm keys list` shows it; or its name, if no other valid key has that.",
     ),
 ]
 
@@ -139,7 +140,7 @@ def list_keys(
 def revoke(named: NamedKey, db: DatabaseOption = None, config: ConfigOption = None) -> None:
     """End a key now; a running server refuses it within a second.
 
-    Example: miniapm keys revoke 473829104756293632
+    Example: miniapm keys revoke web
     """
     act = make_act()
 
@@ -164,7 +165,7 @@ def rotate(
     The new key has the name, scopes and defaults of the old one. Both work until the overlap is
     over, so that senders can be changed one by one. Only the new key goes to stdout.
 
-    Example: miniapm keys rotate 473829104756293632 --overlap 7d
+    Example: miniapm keys rotate web --overlap 7d
     """
     settings = load_settings(db, config).config
     length = read_overlap(overlap)
@@ -211,17 +212,9 @@ def _to_row(key: Key, now: int) -> dict[str, object]:
         "scopes": list(key.scopes),
         "env": key.env,
         "service": key.service,
-        "state": _state(key, now),
+        "state": key.tell_state(now),
         "created_at": key.created_at,
         "expires_at": key.expires_at,
         "revoked_at": key.revoked_at,
         "last_used_at": key.last_used_at,
     }
-
-
-def _state(key: Key, now: int) -> str:
-    if key.revoked_at is not None:
-        return "revoked" if key.revoked_at <= now else f"ends {to_rfc3339(key.revoked_at)}"
-    if key.expires_at is not None:
-        return "expired" if key.expires_at <= now else f"ends {to_rfc3339(key.expires_at)}"
-    return "valid"

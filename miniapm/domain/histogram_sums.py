@@ -44,8 +44,8 @@ def count_lanes(lanes: int) -> Sequence[int]:
 
 
 def find_percentiles_in(lanes: int, shares: Sequence[float]) -> list[float | None]:
-    """As `find_percentiles_of`, of such a number: what lies below its first bucket, about half of
-    all where things take some milliseconds, is not looked at."""
+    """As `find_percentiles_of`, of such a number. The empty buckets below the first that is not,
+    about half of all where things take some milliseconds, are left out."""
     first = max(0, (lanes & -lanes).bit_length() - 1) // (_LANE_BYTES * 8)
     return find_percentiles_of(count_lanes(lanes >> first * _LANE_BYTES * 8), shares, first)
 

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from miniapm.clock import to_rfc3339
 from miniapm.exceptions import Forbidden, Invalid
 
 PREFIX: Final = "proj_"
@@ -45,6 +46,14 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it is revoked or expired at `now`; a revocation may lie ahead."""
         revoked, expires = self.revoked_at, self.expires_at
         return (revoked is not None and revoked <= now) or (expires is not None and expires <= now)
+
+    def tell_state(self, now: int) -> str:
+        """Whether it is valid at `now`, and when it ends, for lists."""
+        if self.revoked_at is not None:
+            return "revoked" if self.revoked_at <= now else f"ends {to_rfc3339(self.revoked_at)}"
+        if self.expires_at is not None:
+            return "expired" if self.expires_at <= now else f"ends {to_rfc3339(self.expires_at)}"
+        return "valid"
 
     def refuse_unless_valid(self, now: int) -> None:
         """Forbidden, with the reason, when the key is revoked or expired."""

@@ -163,7 +163,7 @@ def get_named_key(connection: Connection, named: str, now: int) -> Key:
     found = by_id or [key for key in keys if key.name == name]
     found = [key for key in found if not key.has_ended(now)] or found
     if len(found) > 1:
-        ids = ", ".join(f"{key.id} ({key.project_slug})" for key in found)
+        ids = ", ".join(f"{k.id} ({k.project_slug}, {k.tell_state(now)})" for k in found)
         raise Invalid(f"There are {len(found)} keys {name}; name one by its id: {ids}.")
     if not found:
         raise NotFound(f"There is no key {name}; `miniapm keys list` shows their ids and names.")

@@ -1,5 +1,8 @@
 """Cheaper pages out of the same templates: their pieces are joined into one text anyway, so none
-needs to be a Markup of its own, nor to be handed on from block to template to base one by one."""
+needs to be a Markup of its own, nor to be handed on from block to template to base one by one.
+
+This reaches below Jinja's interface, so `pyproject.toml` keeps to its 3.1.
+"""
 
 from collections.abc import Iterable
 from typing import Any

@@ -18,7 +18,7 @@ from tests.cli.conftest import Command
 from tests.conftest import Server, start_server
 from tests.factories import make_deploy
 
-FOR_AN_HOUR = "This counts for an hour; for 24 hours when it comes again later."
+FOR_AN_HOUR = "This counts for an hour; for 24 hours when it comes again after an hour or more."
 
 
 @pytest.fixture

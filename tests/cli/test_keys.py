@@ -188,14 +188,16 @@ def test_a_key_is_named_by_its_name_where_no_other_has_it(miniapm: Command) -> N
     assert (done.code, done.out) == (2, "")
     assert done.err == (
         "miniapm: There are 2 keys ci; name one by its id: "
-        f"{first['id']} (default), {second['id']} (default).\n"
+        f"{first['id']} (default, ends {to_rfc3339(first['revoked_at'])}), "
+        f"{second['id']} (default, valid).\n"
     )
     assert miniapm("keys", "revoke", str(first["id"])).code == 0
     done = miniapm("keys", "revoke", "ci")
     assert done.err == f"The key ci ({second['id']}) of the project default is revoked.\n"
     rows = miniapm.rows("select id from keys where revoked_at is null")
     assert [row["id"] for row in rows] == [app["id"]]
-    assert miniapm("keys", "revoke", "ci").code == 2  # both have ended: nobody knows which is meant
+    done = miniapm("keys", "revoke", "ci")  # both have ended: nobody knows which is meant
+    assert (done.code, done.err.count("(default, revoked)")) == (2, 2)
 
 
 def test_an_id_comes_before_a_name(miniapm: Command) -> None:

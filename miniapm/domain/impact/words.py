@@ -115,8 +115,8 @@ def tell_state(state: State, look: int | None) -> str:
 
 def tell_verdict(found: StoredVerdict | None) -> str | None:
     """The word for how a deploy was judged, on pages and in lists; None while there is nothing to
-    tell: not looked at, or not long enough. What it was replaced or taken back for is told, not
-    what it would have been."""
+    tell: not looked at, or not long enough. That it was superseded or withdrawn is told in place
+    of what was seen before."""
     if found is None or found.state == "pending":
         return None
     if found.is_dismissed:

@@ -13,7 +13,7 @@ from miniapm.storage.projects import Project
 from miniapm.storage.refusals import KEPT_PER_PROJECT, UNKNOWN_PROJECT, Refusal, find_refusals
 
 _COUNTS = DAY
-# a single mistake is over soon; that of a known caller is until it gets in
+# of a caller that nobody knows: no accepted call will ever tell that the mistake is over
 _MISTAKE = HOUR
 _FORGOTTEN = 14 * DAY
 _SHOWN = 5
@@ -135,7 +135,7 @@ def _tell_how_long(kind: _Kind, now: int) -> str:
         return f"This counts for {hours}, or until a {kind.caller.means} is accepted."
     if kind.came_again(now):
         return f"This counts for {hours}, since it came again after an hour or more."
-    return f"This counts for an hour; for {hours} when it comes again later."
+    return f"This counts for an hour; for {hours} when it comes again after an hour or more."
 
 
 def _correct(kind: _Kind) -> str:

@@ -43,7 +43,7 @@ def _examine_lanes(
                 "note",
                 project.slug,
                 f"Telemetry of {project.slug} comes from {_tell(lane)}, where no deploy "
-                f"is announced; deploys are announced for {others}, which sends no telemetry.",
+                f"is announced; deploys are announced for {others}, from which no telemetry comes.",
                 "If they are one, use one name: `service.name` and `deployment.environment.name` "
                 "in the telemetry, `service` and `env` in the deploys.",
             )

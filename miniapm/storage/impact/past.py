@@ -34,7 +34,7 @@ REPLAY_SECONDS = 1.5
 UNHURRIED_SECONDS = 0.3
 """The same where no deploy waits: telemetry of the past, which comes in for hours, has the rest."""
 AGAIN_SECONDS = 30.0
-"""An hour that telemetry still comes into is not replayed anew at every look, where none waits."""
+"""Where no deploy waits, an hour that telemetry still comes into is replayed no more often."""
 MOST_HOURS = 200
 ENDPOINTS_AT_ONCE = 50
 

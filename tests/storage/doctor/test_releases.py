@@ -61,7 +61,7 @@ def test_two_names_of_one_environment_are_told(doctor: Doctor) -> None:
     doctor.announce(SHA, 4)
     assert doctor.find() == [
         "Telemetry of shop comes from shop in prod, where no deploy is announced; deploys are "
-        "announced for shop in production, which sends no telemetry."
+        "announced for shop in production, from which no telemetry comes."
     ]
     doctor.now += 30 * DAY
     assert doctor.find() == []
@@ -81,7 +81,7 @@ def test_a_lane_is_told_once_and_never_as_the_name_of_what_serves(doctor: Doctor
     doctor.announce("b2" * 20, 4, env="prod-eu")
     assert doctor.find() == [
         "Telemetry of shop comes from web-shop in prod-eu, where no deploy is announced; deploys "
-        "are announced for webshop in prod_eu, which sends no telemetry."
+        "are announced for webshop in prod_eu, from which no telemetry comes."
     ]
 
 
@@ -93,7 +93,7 @@ def test_what_was_announced_once_is_told_only_of_another_name(doctor: Doctor) ->
     assert doctor.find() == []
     doctor.announce("b2" * 20, 20 * 24 * 60, env="prod")
     [told] = doctor.find()
-    assert "deploys are announced for shop in prod, which sends no telemetry" in told
+    assert "deploys are announced for shop in prod, from which no telemetry comes" in told
 
 
 def test_two_names_of_each_version_are_told(doctor: Doctor) -> None:
