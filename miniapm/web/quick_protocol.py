@@ -75,8 +75,11 @@ class QuickProtocol(HttpToolsProtocol):
     def _answer_known(self, data: bytes) -> bool:
         """Answers `data` where it is a whole request with the known head, between two requests.
         False where the parser has to see it."""
+        # a cycle that the app had stays the app's, which is at it for a while after its answer
+        if self._known is None or self._run is not None:
+            return False
         cycle = self.cycle
-        if self._known is None or not (cycle.response_complete and cycle.keep_alive):
+        if not (cycle.response_complete and cycle.keep_alive):
             return False
         body = self._known.find_body(data)
         pending = None if body is None else self.quick(self._known.scope, body)

@@ -2,7 +2,8 @@
 
 import re
 import socket
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -88,6 +89,59 @@ def test_pipelined_posts_are_answered_in_order(server: Server) -> None:
     rows = {row["git_sha"]: row["id"] for row in server.rows("select id, git_sha from deploys")}
     for number, head in enumerate(heads):
         assert b"/deploys/%d\r\n" % rows[f"aaaaaaa{number}"] in head + b"\r\n"
+
+
+HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@contextmanager
+def connected(server: Server) -> Iterator[tuple[socket.socket, Callable[[], bytes]]]:
+    """A connection, and what reads the status of the next answer."""
+    host, port = server.url.removeprefix("http://").split(":")
+    with (
+        socket.create_connection((host, int(port)), timeout=10) as connection,
+        connection.makefile("rb") as answers,
+    ):
+
+        def read_status() -> bytes:
+            head = b"".join(iter(answers.readline, b"\r\n"))
+            length = re.search(rb"content-length: (\d+)", head)
+            answers.read(int(length[1]) if length else 0)
+            return head[9:12]
+
+        yield connection, read_status
+
+
+def test_a_head_that_comes_again_behind_an_answer_of_the_app_holds_up_nothing(
+    server: Server,
+) -> None:
+    key = server.make_key()
+    server.run(server.running.context.keyring.refresh())
+    with closing(open_connection(server.path)) as writing, connected(server) as (connection, read):
+        connection.sendall(request(key, PLAIN % b"aaaaaaa1"))
+        assert read() == b"202"
+        connection.sendall(HEALTH)
+        assert read() == b"200"
+        writing.execute("begin immediate")
+        for sha in (b"aaaaaaa2", b"aaaaaaa3"):
+            connection.sendall(request(key, PLAIN % sha))
+            server.http.get("/health")  # by its answer, the post is read
+        writing.execute("rollback")
+        assert [read(), read()] == [b"202", b"202"]
+    assert shas(server) == ["aaaaaaa1", "aaaaaaa2", "aaaaaaa3"]
+
+
+def test_a_head_that_comes_again_behind_half_a_method_is_the_rest_of_that(server: Server) -> None:
+    key = server.make_key()
+    server.run(server.running.context.keyring.refresh())
+    with connected(server) as (connection, read):
+        connection.sendall(request(key, PLAIN % b"aaaaaaa1"))
+        assert read() == b"202"
+        connection.sendall(HEALTH + b"PO")
+        assert read() == b"200"
+        connection.sendall(request(key, PLAIN % b"aaaaaaa2"))
+        assert read() == b"400"
+    assert shas(server) == ["aaaaaaa1"]
 
 
 @pytest.mark.parametrize(
