@@ -104,6 +104,24 @@ def test_what_is_remembered_is_what_is_read(connection: Connection, time_range: 
             assert looks == [anew, anew]
 
 
+@pytest.mark.parametrize("kilobytes", [8, 16, 32, 64, 128])
+def test_where_the_memory_is_too_small_nothing_is_missing(
+    connection: Connection, kilobytes: int
+) -> None:
+    """What is pushed out while it is used must not be taken for nothing."""
+    connection.memory = Memory(kilobytes << 10)
+    full, none = connection.memory, Memory(0)
+    for seed in range(20):
+        add_calls(connection, some_calls(seed, 40))
+        since = NOW - NOW % HOUR - (seed * 7 % 48 + 1) * HOUR
+        for until in (NOW, NOW - HOUR):
+            told = []
+            for memory in (full, none):
+                connection.memory = memory
+                told.append(find_totals(connection, 1, None, since, until))
+            assert told[0] == told[1]
+
+
 def test_nothing_is_read_twice(connection: Connection) -> None:
     add_calls(connection, some_calls(1, 500))
     time_range = range_named("24h", NOW)

@@ -71,6 +71,8 @@ class _Finder:
         self._endpoint_id = endpoint_id
         self._hours = hours
         self._read: dict[int, Sums] = {}
+        # what was found is not read: it must be there when it is asked for again
+        self._found: dict[tuple[int, int], Sums] = {}
 
     def find_whole(self, tiles: list[Tile]) -> Sums:
         """The sums of adjoining tiles as one."""
@@ -118,8 +120,12 @@ class _Finder:
         )
 
     def _find(self, begin: int, end: int) -> Sums | None:
-        key = self._project_id, self._endpoint_id, begin, end
-        found: Sums | None = self._connection.memory.find(key, self._hours.version(begin, end))
+        found = self._found.get((begin, end))
+        if found is None:
+            key = self._project_id, self._endpoint_id, begin, end
+            found = self._connection.memory.find(key, self._hours.version(begin, end))
+            if found is not None:
+                self._found[begin, end] = found
         return found
 
     def _remember(self, begin: int, end: int, make: Callable[[], Sums]) -> Sums:
