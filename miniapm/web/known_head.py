@@ -12,10 +12,13 @@ from starlette.types import Scope
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]+)(?=\r\n)", re.IGNORECASE)
 _MOST_DIGITS = 8
 _HEAD_END = b"\r\n\r\n"
+# kept for each connection
+_MOST_BYTES = 4096
 
 
 class KnownHead(NamedTuple):
-    """What stands before and behind the digits of the length, and the scope that it came to."""
+    """What stands before and behind the digits of the length, and the scope that it came to, whose
+    own Content-Length is the first request's."""
 
     before: bytes
     behind: bytes
@@ -36,10 +39,10 @@ class KnownHead(NamedTuple):
 
 def learn_head(data: bytes, scope: Scope) -> KnownHead | None:
     """The head of `data`, which the parser took as one whole request that came to `scope`; None
-    where its length does not stand there plainly."""
+    where it is long, or its length does not stand there plainly."""
     head_end = data.find(_HEAD_END) + len(_HEAD_END)
     lengths = list(_LENGTH.finditer(data, 0, head_end))
-    if len(lengths) != 1:
+    if len(lengths) != 1 or head_end > _MOST_BYTES:
         return None
     start, end = lengths[0].span(1)
     known = KnownHead(data[:start], data[end:head_end], scope)

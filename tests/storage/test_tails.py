@@ -2,7 +2,7 @@
 
 import pytest
 
-from miniapm.clock import HOUR
+from miniapm.clock import DAY, HOUR
 from miniapm.storage.connection import Connection
 from miniapm.storage.memory import Memory
 from miniapm.storage.spans import tails
@@ -59,6 +59,21 @@ def test_older_blocks_are_read_where_they_are_when_there_is_no_room(
 ) -> None:
     monkeypatch.setattr(tails, "MOST_BYTES", 50)
     assert find_all_batches(connection, 1, SECOND) == find_batches(connection, 1, SECOND)
+
+
+def test_years_without_a_batch_are_passed_over(
+    connection: Connection, recorder: Recorder, clock: FakeClock
+) -> None:
+    clock.move(3650 * DAY)
+    sent = SentSpan(FIRST.hex(), clock(), "after a clock that was wrong")
+    recorder.record([sent])
+    statements: list[str] = []
+    connection.set_trace_callback(statements.append)
+    found = find_all_batches(connection, 1, FIRST)
+    connection.set_trace_callback(None)
+    assert found == find_batches(connection, 1, FIRST)
+    assert len(found) == 8
+    assert len(statements) < 50
 
 
 def test_an_empty_database_has_none(connection: Connection) -> None:

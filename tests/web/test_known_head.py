@@ -64,8 +64,9 @@ def test_whatever_differs_is_not_it(data: bytes) -> None:
         b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         request(b"body") + request(b"body"),
         request(b"body")[:-1],
+        request(b"body", HEAD.replace(b"Host: a", b"Host: " + b"a" * 4096)),
         b"",
     ],
 )
-def test_a_head_without_one_plain_length_is_not_learned(data: bytes) -> None:
+def test_a_long_head_or_one_without_one_plain_length_is_not_learned(data: bytes) -> None:
     assert learn_head(data, SCOPE) is None

@@ -32,7 +32,8 @@ def insert_dictionary(
     connection.execute(
         """/* span_dictionaries.insert */ insert into span_dictionaries
             (project_id, id, made_at, content)
-        values (:project_id, :id, :made_at, :content) on conflict (project_id, id) do nothing""",
+        values (:project_id, :id, :made_at, :content)
+        on conflict (project_id, id) do update set made_at = excluded.made_at""",
         {
             "project_id": project_id,
             "id": dictionary.id,

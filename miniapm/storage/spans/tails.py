@@ -10,13 +10,15 @@ from bisect import bisect_right
 from typing import NamedTuple
 
 from miniapm.domain.spans.batches import TAIL_BYTES
-from miniapm.storage.connection import Connection
+from miniapm.storage.connection import Connection, scalar
 from miniapm.storage.spans.traces import find_batches
 
 MOST_BYTES = 8 * 1024 * 1024
 """Of the tails that are remembered of one project; SQLite looks through those that are older."""
 _BLOCK_BITS = 43
 """A block is what arrived within some 70 minutes."""
+_BLOCK_BYTES = 500
+"""What a block takes beside what is in it."""
 
 
 class _Block(NamedTuple):
@@ -28,7 +30,7 @@ class _Block(NamedTuple):
 
     @property
     def size(self) -> int:
-        return len(self.tails) + 16 * len(self.ids)
+        return len(self.tails) + 16 * len(self.ids) + _BLOCK_BYTES
 
     def find(self, tail: bytes) -> list[int]:
         """The batches with this tail, the last first."""
@@ -59,10 +61,23 @@ def find_all_batches(connection: Connection, project_id: int, ending: bytes) -> 
         block = _get_block(connection, project_id, number)
         found += block.find(ending[-TAIL_BYTES:])
         room -= block.size
+        if not block.ids and number > oldest:
+            number = _find_number_before(connection, number) + 1
     late = find_batches(connection, project_id, ending, low=newest << _BLOCK_BITS)
     there = [one for one in found if _is_there(connection, project_id, ending, one)]
     early = find_batches(connection, project_id, ending, high=(number << _BLOCK_BITS) - 1)
     return [*late, *there, *early]
+
+
+def _find_number_before(connection: Connection, number: int) -> int:
+    """The block of the newest batch before a block: when a clock was wrong, years lie between."""
+    newest = scalar(
+        connection,
+        """/* span_batch_traces.newest_before */ select max(batch_id) from span_batch_traces
+        where batch_id < :begin""",
+        begin=number << _BLOCK_BITS,
+    )
+    return int(newest) >> _BLOCK_BITS
 
 
 def _is_there(connection: Connection, project_id: int, ending: bytes, batch_id: int) -> bool:
