@@ -102,12 +102,13 @@ class _Reader(PartReader):
         """Whether every span could be kept; what was collected holds only then."""
         spans: list[Any] = []
         resources = []
-        for resource_spans in request.resource_spans:
+        # slices are lists at once; to walk a repeated field takes twice as long
+        for resource_spans in request.resource_spans[:]:
             scopes = []
-            for scope_spans in resource_spans.scope_spans:
-                first = len(spans)
-                spans += scope_spans.spans
-                scopes.append((scope_spans.scope, len(spans) - first))
+            for scope_spans in resource_spans.scope_spans[:]:
+                own = scope_spans.spans[:]
+                spans += own
+                scopes.append((scope_spans.scope, len(own)))
             resources.append((resource_spans.resource, scopes))
         # what all are asked for is read column by column: half the time of one after the other
         trace_ids, starts, ends, kinds = (list(map(get, spans)) for get in _COLUMNS)
@@ -198,7 +199,7 @@ def _read_scope(scope: bytes, rows: Iterable[_Row], found: ResourceEntries) -> N
 
 
 def _read_entry(span: Any, trace_id: bytes, started: int, ended: int) -> EntrySpan:
-    raws = find_raw(span.attributes, _WANTED)
+    raws = find_raw(span.attributes[:], _WANTED)
     name = span.name
     describe = _describe.__wrapped__
     if "http.route" in raws:
