@@ -9,6 +9,7 @@ from miniapm.clock import DAY
 from miniapm.domain.deploys.values import Announcement, Deploy
 from miniapm.domain.errors.values import Occurrence
 from miniapm.domain.keys import Key, check_scopes, display_of, hash_secret, make_secret
+from miniapm.domain.retention import Lifetimes
 from miniapm.domain.tokens import hash_token, make_token
 from miniapm.domain.users import User
 from miniapm.storage import keys, projects, sessions, users
@@ -17,6 +18,8 @@ from miniapm.storage.migrations import migrate
 from miniapm.web.context import Context
 
 START = 1_760_000_000_000_000
+KEPT = Lifetimes(spans=7 * DAY, errors=30 * DAY, minutes=16 * DAY, ten_minutes=90 * DAY,
+                 hours=400 * DAY)  # fmt: skip
 
 
 def make_announcement(**fields: Any) -> Announcement:

@@ -14,6 +14,7 @@ from miniapm.domain.whole_words import WholeWord
 from miniapm.storage.connection import Connection, scalar
 from miniapm.storage.errors.groups import get_group, update_group
 from miniapm.storage.errors.occurrences import get_occurrence
+from miniapm.storage.overwriting import overwrite_from_now_on
 from miniapm.storage.refusals import KEPT_PER_PROJECT, UNKNOWN_PROJECT, Refusal, find_refusals
 from miniapm.storage.spans.dictionaries import Bodies
 from miniapm.storage.spans.traces import delete_trace
@@ -69,7 +70,7 @@ def find_user_traces(connection: Connection, project_id: int, user_id: str) -> I
 
 def erase_trace(connection: Connection, project_id: int, trace_id: str) -> Erased:
     """Takes a trace (hex id) out of all stored bodies, and deletes its entries."""
-    _overwrite(connection)
+    overwrite_from_now_on(connection)
     deleted = delete_trace(connection, project_id, bytes.fromhex(trace_id))
     return Erased(deleted.spans, deleted.entries)
 
@@ -98,7 +99,7 @@ def find_named_occurrences(
 
 
 def erase_occurrences(connection: Connection, project_id: int, ids: Collection[int]) -> Erased:
-    _overwrite(connection)
+    overwrite_from_now_on(connection)
     deleted = connection.executemany(
         """/* error_occurrences.erase */ delete from error_occurrences
         where id = :id and project_id = :project_id""",
@@ -124,7 +125,7 @@ def mask_message(connection: Connection, project_id: int, group_id: int, word: W
     masked = word.mask(group.message)
     if masked == group.message:
         return Erased()
-    _overwrite(connection)
+    overwrite_from_now_on(connection)
     update_group(connection, msgspec.structs.replace(group, message=masked))
     return Erased(messages=1)
 
@@ -132,7 +133,7 @@ def mask_message(connection: Connection, project_id: int, group_id: int, word: W
 def erase_refusals(connection: Connection, project_id: int, word: WholeWord) -> Erased:
     """Deletes the refused calls of the project that have a name in them, and those of nobody known:
     whose they are, nobody can tell."""
-    _overwrite(connection)
+    overwrite_from_now_on(connection)
     found = [
         {"id": refusal.id, "project_id": owner}
         for owner in (project_id, UNKNOWN_PROJECT)
@@ -150,7 +151,3 @@ def erase_refusals(connection: Connection, project_id: int, word: WholeWord) -> 
 def _names(refusal: Refusal, word: WholeWord) -> bool:
     told = (refusal.body.decode(errors="replace"), refusal.message, *refusal.fields.values())
     return any(map(word.is_in_body, told))
-
-
-def _overwrite(connection: Connection) -> None:
-    connection.execute("PRAGMA secure_delete = ON").fetchone()

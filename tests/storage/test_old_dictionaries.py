@@ -10,7 +10,6 @@ import pytest
 from miniapm.clock import DAY, HOUR
 from miniapm.domain.ids import IdMaker
 from miniapm.domain.otlp.traces import read_traces
-from miniapm.domain.retention import Lifetimes
 from miniapm.domain.scrubbing import Scrubber
 from miniapm.domain.spans.compression import (
     HEADER_BYTES,
@@ -33,12 +32,9 @@ from miniapm.storage.spans.dictionaries import (
     insert_dictionary,
 )
 from tests.conftest import FakeClock
-from tests.factories import START
+from tests.factories import KEPT, START
 from tests.spans import DEFAULTS, write_protobuf
 from tests.storage.spans.bodies import make_spans
-
-KEPT = Lifetimes(spans=7 * DAY, errors=30 * DAY, minutes=16 * DAY, ten_minutes=90 * DAY,
-                 hours=400 * DAY)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

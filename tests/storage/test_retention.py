@@ -32,11 +32,8 @@ from miniapm.storage.retention.sweep import (
 )
 from miniapm.storage.spans.names import NameCaps
 from tests.conftest import FakeClock
-from tests.factories import START, make_deploy, make_occurrence
+from tests.factories import KEPT, START, make_deploy, make_occurrence
 from tests.spans import Recorder, SentSpan, make_trace_id
-
-KEPT = Lifetimes(spans=7 * DAY, errors=30 * DAY, minutes=16 * DAY, ten_minutes=90 * DAY,
-                 hours=400 * DAY)  # fmt: skip
 
 
 @pytest.fixture
