@@ -1,6 +1,7 @@
 """How the command line uses the database: a connection for one call, beside a running server."""
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from miniapm.storage.connection import (
     transaction,
 )
 from miniapm.storage.migrations import require_current
+from miniapm.storage.server_lock import is_served
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -31,14 +33,25 @@ def write_once(path: Path, query: "Query[P, T]", *args: P.args, **kwargs: P.kwar
 
 
 @contextmanager
-def open_writer(path: Path) -> Iterator[Callable[[Callable[[Connection], T]], T]]:
+def open_writer(
+    path: Path, pause: Callable[[float], None] = time.sleep
+) -> Iterator[Callable[[Callable[[Connection], T]], T]]:
     """What runs one query after the other as `write_once` does, each in a transaction of its own,
-    on one connection: opening and closing one costs as much as writing some hundred rows."""
+    on one connection: opening and closing one costs as much as writing some hundred rows.
+
+    Beside a server it rests after each for as long as it held the file: SQLite gives the file to
+    whoever asks when it is free, and who waits asks ten times a second, so the server could find it
+    taken for seconds.
+    """
     with open_existing(path) as connection:
 
         def write(query: Callable[[Connection], T]) -> T:
             with write_lock(path), transaction(connection):
-                return query(connection)
+                began = time.perf_counter()
+                result = query(connection)
+            if is_served(path):
+                pause(time.perf_counter() - began)
+            return result
 
         yield write
 

@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from miniapm.storage.connection import (
     scalar,
     translate_error,
 )
-from miniapm.storage.once import read_once, write_once
+from miniapm.storage.once import open_writer, read_once, write_once
+from miniapm.storage.server_lock import server_lock
 from tests.factories import make_database
 
 
@@ -81,6 +83,24 @@ print("held", flush=True)
 sys.stdin.readline()
 connection.execute("commit")
 """
+
+
+def test_a_command_of_many_writes_leaves_the_file_to_the_server_between_them(path: Path) -> None:
+    seen: list[int] = []
+    rests: list[float] = []
+
+    def rest(seconds: float) -> None:
+        rests.append(seconds)
+        seen.append(write_once(path, add_project, "others"[: len(rests)]))
+
+    with open_writer(path, rest) as write:
+        write(partial(add_project, slug="nobody-else-is-here"))
+        assert rests == []
+        with server_lock(path):
+            for slug in ("somebodys", "somebodys-own"):
+                write(partial(add_project, slug=slug))
+    assert seen == [3, 5]
+    assert all(seconds > 0 for seconds in rests)
 
 
 def test_a_foreign_lock_is_busy_in_our_words(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
