@@ -5,6 +5,7 @@ A stranger sees our sentence or "Internal error" with a request id; the log has 
 
 import logging
 import secrets
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -20,7 +21,7 @@ from miniapm.exceptions import (
 
 log = logging.getLogger(__name__)
 
-Headers = list[tuple[bytes, bytes]]
+Headers = Sequence[tuple[bytes, bytes]]
 
 
 class Internal(MiniapmError):
@@ -43,7 +44,7 @@ def as_ours(error: Exception, method: str, path: str) -> MiniapmError:
 
 def error_headers(error: MiniapmError) -> Headers:
     """The headers that an answer with this error carries, whatever its body."""
-    headers: Headers = []
+    headers: list[tuple[bytes, bytes]] = []
     if isinstance(error, Unauthorized):
         headers.append((b"www-authenticate", b"Bearer"))
     if isinstance(error, MethodNotAllowed):

@@ -30,7 +30,7 @@ class QuickProtocol(HttpToolsProtocol):
 
     __slots__ = ("_active", "_deferred", "_known", "_quick_scope", "_run", "_task")
 
-    _encoded_headers: ClassVar[tuple[object, bytes]] = (None, b"")
+    _encoded: ClassVar[tuple[Answer | None, object, bytes]] = (None, None, b"")
 
     def __init__(
         self,
@@ -102,26 +102,25 @@ class QuickProtocol(HttpToolsProtocol):
         finish: "Callable[[asyncio.Future[Any]], Answer]",
         future: "asyncio.Future[Any]",
     ) -> None:
-        status, headers, body = finish(future)
+        answer = finish(future)
         if cycle.disconnected or self.transport.is_closing():
             return
         cycle.response_started = cycle.response_complete = True
         if not cycle.keep_alive:
-            headers = [*headers, (b"connection", b"close")]
-        head = [STATUS_LINE[status], self._encode_default_headers(), encode_headers(headers)]
-        self.transport.write(b"".join([*head, b"\r\n", body]))
+            answer = answer._replace(headers=[*answer.headers, (b"connection", b"close")])
+        self.transport.write(self._encode(answer))
         cycle.message_event.set()
         if not cycle.keep_alive:
             self.transport.close()
         cycle.on_response()
 
-    def _encode_default_headers(self) -> bytes:
-        # uvicorn makes a new list every second, for the date; most answers share one
-        current = self.server_state.default_headers
-        made_of, encoded = self._encoded_headers
-        if made_of is not current:
-            encoded = encode_headers(current)
-            type(self)._encoded_headers = current, encoded
+    def _encode(self, answer: Answer) -> bytes:
+        # uvicorn makes a new list every second, for the date; until then most answers are the same
+        default = self.server_state.default_headers
+        last, last_default, encoded = self._encoded
+        if last is not answer or last_default is not default:
+            encoded = encode_answer(answer.status, [*default, *answer.headers], answer.body)
+            type(self)._encoded = answer, default, encoded
         return encoded
 
     def _start_app(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
@@ -135,9 +134,5 @@ class QuickProtocol(HttpToolsProtocol):
 
 def encode_answer(status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bytes:
     """An answer as it goes over the wire."""
-    return b"".join([STATUS_LINE[status], encode_headers(headers), b"\r\n", body])
-
-
-def encode_headers(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Header fields, a line each."""
-    return b"".join([b"%b: %b\r\n" % header for header in headers])
+    fields = [b"%b: %b\r\n" % header for header in headers]
+    return b"".join([STATUS_LINE[status], *fields, b"\r\n", body])

@@ -108,7 +108,7 @@ def _build_pages(context: Context) -> Starlette:
 
 def _as_response(answer: Answer) -> Response:
     response = Response(answer.body, answer.status)
-    response.raw_headers = answer.headers
+    response.raw_headers = list(answer.headers)
     return response
 
 

@@ -1,6 +1,6 @@
 """Which spans cannot be kept, and how that is said in a partial success."""
 
-from collections import Counter
+from collections import defaultdict
 
 from miniapm.domain.spans.batches import Window
 
@@ -15,11 +15,11 @@ class Refused:
     """Counts what is refused, by reason."""
 
     def __init__(self) -> None:
-        self._reasons: Counter[str] = Counter()
+        self._reasons: defaultdict[str, int] = defaultdict(int)
 
     @property
     def count(self) -> int:
-        return self._reasons.total()
+        return sum(self._reasons.values())
 
     def judge(self, trace_id: bytes, started: int, window: Window) -> bool:
         """Whether a span may be kept; `started` in ns."""
@@ -43,8 +43,12 @@ class Refused:
             return ""
         return "; ".join(
             f"{count} {'span' if count == 1 else 'spans'} refused: {reason}"
-            for reason, count in self._reasons.most_common()
+            for reason, count in sorted(self._reasons.items(), key=_count, reverse=True)
         )
+
+
+def _count(reason: tuple[str, int]) -> int:
+    return reason[1]
 
 
 def _explain_early(started: int) -> str:

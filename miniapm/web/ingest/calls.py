@@ -165,4 +165,4 @@ def answer_error(
 
 def sized(content_type: bytes, body: bytes) -> Headers:
     """The headers of a short answer."""
-    return [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
+    return ((b"content-type", content_type), (b"content-length", str(len(body)).encode()))

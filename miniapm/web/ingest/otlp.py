@@ -1,6 +1,7 @@
 """What all OTLP addresses share: the encoding of a call, and refusals as exporters read them."""
 
 from collections.abc import Mapping
+from functools import cache
 
 from miniapm.domain.otlp.answers import (
     Encoding,
@@ -13,8 +14,12 @@ from miniapm.web.context import Context
 from miniapm.web.errors import Internal
 from miniapm.web.ingest.calls import Answer, RequestHeaders, sized
 
-_JSON_TYPES = frozenset((b"application/json", b"text/json"))
-_PROTOBUF_TYPES = frozenset((b"application/x-protobuf", b"application/protobuf"))
+_ENCODINGS: Mapping[bytes, Encoding] = {
+    b"application/json": Encoding.JSON,
+    b"text/json": Encoding.JSON,
+    b"application/x-protobuf": Encoding.PROTOBUF,
+    b"application/protobuf": Encoding.PROTOBUF,
+}
 
 # google.rpc.Code by HTTP status
 _CODES: Mapping[int, int] = {
@@ -26,21 +31,20 @@ _UNAVAILABLE = 503
 
 def find_encoding(headers: RequestHeaders) -> Encoding:
     """How the call's body is written. Invalid when its Content-Type is neither of OTLP's."""
-    if is_json(headers):
-        return Encoding.JSON
-    if is_protobuf(headers):
-        return Encoding.PROTOBUF
-    raise Invalid("The Content-Type must be application/x-protobuf or application/json.")
+    encoding = _ENCODINGS.get(_media_type(headers))
+    if encoding is None:
+        raise Invalid("The Content-Type must be application/x-protobuf or application/json.")
+    return encoding
 
 
 def is_json(headers: RequestHeaders) -> bool:
     """Whether the Content-Type says JSON."""
-    return _media_type(headers) in _JSON_TYPES
+    return _ENCODINGS.get(_media_type(headers)) is Encoding.JSON
 
 
 def is_protobuf(headers: RequestHeaders) -> bool:
     """Whether the Content-Type says protobuf."""
-    return _media_type(headers) in _PROTOBUF_TYPES
+    return _ENCODINGS.get(_media_type(headers)) is Encoding.PROTOBUF
 
 
 def explain_as_status(error: MiniapmError, context: Context, headers: RequestHeaders) -> Answer:
@@ -54,9 +58,16 @@ def explain_as_status(error: MiniapmError, context: Context, headers: RequestHea
 
 def answer_export(encoding: Encoding, rejected_name: str, rejected: int, reason: str) -> Answer:
     """200: all was kept, or, with a `reason`, not all of it. The name is as in `encode_partial`."""
+    if not reason:
+        return _answer_success(encoding)
+    body = encode_partial(encoding, rejected_name, rejected, reason)
+    return Answer(200, sized(encoding.value.encode(), body), body)
+
+
+@cache
+def _answer_success(encoding: Encoding) -> Answer:
+    # nearly all answers: one that is the same is encoded once a second, see QuickProtocol
     body = encode_success(encoding)
-    if reason:
-        body = encode_partial(encoding, rejected_name, rejected, reason)
     return Answer(200, sized(encoding.value.encode(), body), body)
 
 
