@@ -1,8 +1,12 @@
 """`/v1/traces` in both encodings: the answers, and the rows behind them."""
 
 import gzip
+import sqlite3
+import threading
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,8 @@ import pytest
 from miniapm.clock import DAY, MINUTE
 from miniapm.domain.spans.compression import decompress
 from miniapm.storage.budget import DEFAULT_BYTES, ROOM_FOR_SMALL
+from miniapm.web.ingest.calls import Call
+from miniapm.web.ingest.digesting import SMALL_BYTES
 from tests.conftest import FakeClock, Server, start_server
 from tests.domain.otlp.reading import write
 from tests.factories import insert_project
@@ -49,6 +55,32 @@ def write_one(encoding: str, *spans: Span) -> bytes:
 def count(server: Server, table: str) -> int:
     [row] = server.rows(f"select count(*) as n from {table}")
     return int(row["n"])
+
+
+def test_a_body_is_not_held_until_its_commit(
+    sender: Sender, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = threading.Event()
+
+    class Body(bytes):
+        def __del__(self) -> None:
+            gone.set()
+
+    async def read_body(call: Call, limit: int) -> bytes:
+        return Body(await read_raw(call, limit))
+
+    read_raw = Call.read_raw
+    monkeypatch.setattr(Call, "read_raw", read_body)
+    large = Span(attributes={"http.route": "/carts/{id}", "note": "n" * SMALL_BYTES})
+    with ThreadPoolExecutor(1) as pool, closing(sqlite3.connect(server.path)) as other:
+        other.execute("begin immediate")
+        answer = pool.submit(sender.send, write_one(sender.encoding, large))
+        was_gone = gone.wait(5)
+        was_answered = answer.done()
+        other.rollback()
+    assert (was_gone, was_answered) == (True, False)
+    assert answer.result().status_code == 200
+    assert count(server, "entries") == 1
 
 
 def test_spans_are_stored_before_the_answer(sender: Sender, server: Server) -> None:
