@@ -10,6 +10,8 @@ from miniapm.storage.budget import Reservation
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _PIECE_BYTES = 256 * 1024
+_MOST_INFLATED = 1032
+"""Bytes that one of deflate can become: https://zlib.net/zlib_tech.html"""
 
 
 class Disconnected(MiniapmError):
@@ -85,6 +87,9 @@ def tell_inflated_size(body: bytes, limit: int) -> int:
     if not body.startswith(_GZIP_MAGIC):
         raise Invalid("The body is not valid gzip.")
     size = int.from_bytes(body[-4:], "little")
+    if size > len(body) * _MOST_INFLATED:
+        # what ends too early ends in any four bytes: it must not hold room for what they say
+        raise Invalid("The gzip body is damaged, or ends too early.")
     if size > limit:
         raise _too_large(limit)
     return size

@@ -266,10 +266,12 @@ def test_content_types_as_they_come(server: Server, content_type: str) -> None:
 def test_gzip_that_is_none(sender: Sender, server: Server) -> None:
     whole = gzip.compress(write_one(sender.encoding))
     several = whole + gzip.compress(b"")
-    for body in (b"", whole[:-9], whole[:20], write_one(sender.encoding), several, b"\x1f\x8b"):
+    assert sender.send(several, content_encoding="gzip").status_code == 413
+    # the end of a whole one says its size: of these it is any four bytes
+    for body in (b"", whole[:-9], whole[:20], write_one(sender.encoding), b"\x1f\x8b\xff\xff"):
         answer = sender.send(body, content_encoding="gzip")
-        assert answer.status_code in (400, 413), body
-        assert sender.read_status(answer)[1]
+        assert answer.status_code == 400, body
+        assert "gzip" in sender.read_status(answer)[1]
     answer = sender.send(zlib.compress(b"x"), content_encoding="deflate")
     assert answer.status_code == 400
     assert count(server, "span_batches") == 0
