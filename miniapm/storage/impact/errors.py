@@ -8,7 +8,7 @@ from miniapm.domain.deploys.values import Lane
 from miniapm.domain.impact.values import ErrorImpact, Window
 from miniapm.domain.impact.windows import cut_blocks
 from miniapm.storage.connection import Connection, scalar
-from miniapm.storage.impact.lanes import find_release_ids
+from miniapm.storage.impact.lanes import find_release_ids, was_heard
 
 FORGOTTEN_AFTER = 30 * DAY
 """An error that was not seen for so long is new again."""
@@ -32,6 +32,8 @@ def find_error_impacts(
 
     `can_count` says whether the look may call the deploy regressed for them.
     """
+    # of a service that was not heard before every error is new: the deploy need not have brought it
+    can_count = can_count and was_heard(connection, lane, began)
     releases = ", ".join(map(str, find_release_ids(connection, lane))) or "null"
     rows = connection.execute(
         f"""/* error_counts.find_minutes */ select group_id, started_at, count from error_counts

@@ -7,7 +7,7 @@ from miniapm.domain.deploys.values import Lane
 from miniapm.domain.impact.moments import DayRates
 from miniapm.domain.impact.segments import MinuteRow
 from miniapm.domain.impact.values import Window
-from miniapm.storage.connection import Connection
+from miniapm.storage.connection import Connection, scalar
 
 
 def find_endpoint_names(connection: Connection, lane: Lane) -> dict[int, str]:
@@ -82,6 +82,20 @@ def count_served(connection: Connection, lane: Lane, window: Window) -> int:
         values,
     ).fetchone()
     return int(requests + errors)
+
+
+def was_heard(connection: Connection, lane: Lane, before: int) -> bool:
+    """Whether any telemetry of a lane is older than `before` (µs)."""
+    found = scalar(
+        connection,
+        """/* releases.was_heard */ select 1 from releases
+        where project_id = :project_id and service = :service and env = :env
+            and first_seen_at < :before
+        limit 1""",
+        **lane._asdict(),
+        before=before,
+    )
+    return found is not None
 
 
 def find_release_ids(connection: Connection, lane: Lane) -> list[int]:

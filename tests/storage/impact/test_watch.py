@@ -191,6 +191,22 @@ def test_a_new_error_is_a_regression(tmp_path: Path) -> None:
     run(tmp_path, test)
 
 
+def test_errors_of_a_service_that_was_not_heard_before_are_shown_alone(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with open_judge(tmp_path / "miniapm.db", FakeClock(T0)) as judge:
+            service = Service(judge.database)
+            deploy_id = await judge.deploy(AT)
+            await service.serve(AT, T0)
+            errors = [make_occurrence(happened_at=AT + m * MINUTE) for m in (3, 20, 40, 41)]
+            await judge.database.write(judge.database.telemetry.record_errors, 1, errors)
+            impact = await judge.judge(deploy_id)
+            assert impact.verdict == "not_enough_data"
+            [error] = impact.errors
+            assert (error.is_new, error.count, error.counts) == (True, 4, False)
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
+
+
 def test_with_little_past_it_is_learning(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with open_judge(tmp_path / "miniapm.db", FakeClock(T0)) as judge:
