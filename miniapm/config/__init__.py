@@ -67,7 +67,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(ge=64 * 1024, description="Largest body of telemetry, as it is sent")
     ] = 8 * MIB
     telemetry_inflated_bytes: Annotated[
-        int, Meta(ge=64 * 1024, description="Largest body of telemetry once it is inflated")
+        int, Meta(ge=64 * 1024, description="Largest body of OpenTelemetry once it is inflated")
     ] = 64 * MIB
     services: Annotated[
         int,

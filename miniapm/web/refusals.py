@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 KEPT_PER_SECOND = 50
 WAIT_SECONDS = 1.0
 # what a value near the end of what is kept belongs to may stand behind it
-_READ_BODY_BYTES = 2 * KEPT_BODY_BYTES
+READ_BODY_BYTES = 2 * KEPT_BODY_BYTES
 # no text holds these; protobuf does in its first bytes, even where all of them are UTF-8
 _BINARY = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _CONTENT_TYPE = re.compile(rb"[\w.+-]{1,60}/[\w.+-]{1,60}")
@@ -48,10 +48,12 @@ class RefusalRecorder:
         body: bytes,
         content_type: bytes = b"",
         project_id: int = UNKNOWN_PROJECT,
+        size: int = 0,
     ) -> None:
         """Keeps one refusal; waits for it a little, so that who looks next finds it.
 
-        `content_type` as the header gives it; `project_id` is whose it is where there is no key.
+        `content_type` as the header gives it; `project_id` is whose it is where there is no key;
+        `size` that of the whole body, where `body` is its first READ_BODY_BYTES.
         """
         now = self._clock()
         project_id = key.project_id if key else project_id
@@ -70,7 +72,7 @@ class RefusalRecorder:
             status=error.status,
             message=error.message,
             fields=dict(_fields(error)),
-            body=describe_body(body, content_type, self._scrubber),
+            body=describe_body(body, content_type, self._scrubber, size),
             refused_at=now,
         )
         try:
@@ -81,22 +83,25 @@ class RefusalRecorder:
         await asyncio.wait([written], timeout=WAIT_SECONDS)
 
 
-def describe_body(body: bytes | bytearray, content_type: bytes, scrubber: Scrubber) -> bytes:
-    """The first 2 KB of a text with secrets masked; of anything else, how much of what it is."""
+def describe_body(
+    body: bytes | bytearray, content_type: bytes, scrubber: Scrubber, size: int = 0
+) -> bytes:
+    """The first 2 KB of a text with secrets masked; of anything else, how much of what it is.
+    `size` as in `RefusalRecorder.record`."""
     if not body:
         return b""
     kind = _CONTENT_TYPE.match(content_type.strip())
     text = None if kind and kind[0].lower().endswith(b"protobuf") else _read_text(body)
     if text is None:
         named = kind[0].decode("ascii", "replace") if kind else "data that is not text"
-        return f"({len(body):,} bytes of {named})".encode()
+        return f"({max(size, len(body)):,} bytes of {named})".encode()
     return scrubber.scrub_text(text).encode()[:KEPT_BODY_BYTES]
 
 
 def _read_text(body: bytes | bytearray) -> str | None:
     """The beginning of `body`, None where it is not UTF-8 text; its last character may be cut."""
     try:
-        text = getincrementaldecoder("utf-8")().decode(bytes(body[:_READ_BODY_BYTES]))
+        text = getincrementaldecoder("utf-8")().decode(bytes(body[:READ_BODY_BYTES]))
     except UnicodeDecodeError:
         return None
     return None if _BINARY.search(text) else text

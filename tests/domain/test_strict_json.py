@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from miniapm.domain.strict_json import decode_object
+from miniapm.domain.strict_json import MOST_VALUES, decode_object
 from miniapm.exceptions import Invalid
 from miniapm.printable import printable
 
@@ -55,6 +55,16 @@ def test_a_key_given_twice_is_named_safely() -> None:
         decode_object(b'{"\\ud800\\n": 1, "\\ud800\\n": 2}')
     [(name, reason)] = caught.value.fields.items()
     assert (name, reason) == ("\ufffd\ufffd", "is given twice")
+
+
+@pytest.mark.parametrize("piece", [b"[],", b"{},", b'{"a":0},', b"1,"])
+def test_what_is_made_of_small_pieces_is_not_decoded(piece: bytes) -> None:
+    def write(pieces: int) -> bytes:
+        return b'{"a":[' + piece * pieces + b"0]}"
+
+    with pytest.raises(Invalid, match="too many small pieces"):
+        decode_object(write(MOST_VALUES))
+    assert len(decode_object(write(1000))["a"]) == 1001
 
 
 def test_a_byte_order_mark_is_no_mistake() -> None:

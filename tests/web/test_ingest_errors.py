@@ -154,6 +154,16 @@ def test_it_takes_gzip(server: Server) -> None:
     assert len(groups(server)) == 1
 
 
+def test_a_list_is_no_larger_inflated_than_sent(server: Server) -> None:
+    headers = {**bearer(server.make_key()), "Content-Encoding": "gzip"}
+    note = "x" * (8 * 1024 * 1024)
+    for path, name in (("/ingest/errors/batch", "errors"), ("/ingest/requests", "requests")):
+        body = gzip.compress(json.dumps({name: [{"note": note}]}).encode())
+        answer = server.http.post(path, content=body, headers=headers)
+        assert answer.status_code == 413
+    assert server.running.context.budget.taken == 0
+
+
 @pytest.mark.parametrize(
     ("fields", "named"),
     [

@@ -186,6 +186,26 @@ def test_bodies_that_are_no_text_are_told_and_not_kept(
     assert row["body"] == kept[:2048]
 
 
+def test_of_a_large_body_of_telemetry_the_end_that_is_kept_is_masked_too(server: Server) -> None:
+    headers = {"Authorization": f"Bearer {server.make_key()}", "Content-Type": "application/json"}
+    begin = b'{"resourceSpans": 5, "x": "'
+    url = b"postgres://user:s3cr3t-word@host/" + b"y" * 30_000 + b'"}'
+    body = begin + b"x" * (2020 - len(begin)) + b" " + url
+    assert server.http.post("/v1/traces", content=body, headers=headers).status_code == 400
+    [row] = refusals(server)
+    assert row["body"].startswith(begin)
+    assert b"s3c" not in row["body"]
+
+
+def test_of_a_large_body_that_is_no_text_the_size_is_told(server: Server) -> None:
+    headers = {"Authorization": f"Bearer {server.make_key()}"}
+    headers["Content-Type"] = "application/x-protobuf"
+    body = b"\x0a\xff\xff\xff\x7f" + b"x" * 99_995
+    assert server.http.post("/v1/traces", content=body, headers=headers).status_code == 400
+    [row] = refusals(server)
+    assert row["body"] == b"(100,000 bytes of application/x-protobuf)"
+
+
 MASK_LARGE_BODIES = """
 from miniapm.domain.scrubbing import make_scrubber
 mask = make_scrubber().scrub_text

@@ -16,6 +16,7 @@ from miniapm.storage.budget import Reservation
 from miniapm.web.context import Context
 from miniapm.web.errors import Headers, as_ours, error_headers
 from miniapm.web.limits import Disconnected, inflate, read_body
+from miniapm.web.refusals import READ_BODY_BYTES
 
 _UNREAD_BODY_SECONDS = 0.2
 
@@ -41,7 +42,9 @@ QuickAnswer = Callable[[Scope, bytes], Pending | None]
 class Call:
     """A POST to an ingest address."""
 
-    __slots__ = ("_receive", "body", "context", "headers", "key", "refused_part", "reserved")
+    __slots__ = (
+        "_receive", "body", "context", "headers", "key", "refused_part", "reserved", "size",
+    )  # fmt: skip
 
     def __init__(self, context: Context, scope: Scope, receive: Receive) -> None:
         self.context = context
@@ -49,6 +52,7 @@ class Call:
         self._receive = receive
         self.key: Key | None = None
         self.body: bytes | None = None
+        self.size = 0
         self.reserved = Reservation(context.budget)
         # what was wrong with a part of the body, where the rest is stored: kept as a refusal is
         self.refused_part: Invalid | None = None
@@ -83,6 +87,12 @@ class Call:
         )
         self.body = body
         return body
+
+    def drop_body(self) -> None:
+        """Keeps of the body what a refusal tells of it: until it is stored it would be held."""
+        if self.body is not None:
+            self.size = len(self.body)
+            self.body = self.body[:READ_BODY_BYTES]
 
     def idempotency_key(self) -> str | None:
         """The `Idempotency-Key` header; Invalid when it cannot be one."""
@@ -147,7 +157,9 @@ class IngestEndpoint:
     async def _keep(self, call: Call, error: MiniapmError) -> None:
         body = await call.first_bytes()
         content_type = call.headers.get(b"content-type", b"")
-        await self._context.refusals.record(self._route, call.key, error, body, content_type)
+        await self._context.refusals.record(
+            self._route, call.key, error, body, content_type, size=call.size
+        )
 
     async def _refuse(self, call: Call, error: MiniapmError) -> Answer:
         if error.status < 500 and not isinstance(error, MethodNotAllowed):

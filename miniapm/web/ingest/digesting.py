@@ -4,7 +4,7 @@ small, else in threads beside it and beside the one that writes."""
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TypeVar
 
 from miniapm.domain.keys import Key
 from miniapm.domain.otlp.splitting import LARGE_BYTES
@@ -17,50 +17,37 @@ from miniapm.web.limits import inflate_gzip, is_compressed, tell_inflated_size
 
 # what is smaller is decoded at once: handing it to another thread costs more
 SMALL_BYTES = 24 * 1024
-_KEPT_FOR_A_REFUSAL = 2048
 
 T = TypeVar("T")
 # of the body, the key's defaults, the present instant, what masks secrets
 Read = Callable[..., T]
 
 
-class Undigested(NamedTuple, Generic[T]):
-    """A body that arrived, not decoded yet: `work` does that (and passes on to `read` what it is
-    called with), `size` is what it holds, inflated."""
+async def digest(call: Call, key: Key, read: Read[T], *, most_inflated: int = 0) -> T:
+    """What `read` makes of the call's body, beside the loop unless that is small; its inflated size
+    is reserved before it is inflated. The body is held no longer than that, for many calls wait for
+    their commit.
 
-    size: int
-    work: Callable[..., T]
-
-
-async def take_body(call: Call, key: Key, read: Read[T]) -> Undigested[T]:
-    """The call's body, for `read` to decode; its inflated size is reserved before it is inflated.
-
-    TooLarge past the limits, Busy where there is no room.
+    TooLarge past the limits (`most_inflated` bytes, if that is not 0), Busy where there is no room.
     """
-    limits = call.context.config.limits
+    context = call.context
+    limits, precedence = context.config.limits, context.database.precedence
     body = await call.read_raw(limits.telemetry_body_bytes)
-    size = len(body)
-    inflated_size = None
-    if is_compressed(call.headers.get(b"content-encoding", b"")):
-        size = inflated_size = tell_inflated_size(body, limits.telemetry_inflated_bytes)
+    size, is_packed = len(body), is_compressed(call.headers.get(b"content-encoding", b""))
+    if is_packed:
+        size = tell_inflated_size(body, most_inflated or limits.telemetry_inflated_bytes)
         call.reserved.grow_to(size)
-    call.body = body[:_KEPT_FOR_A_REFUSAL]  # the rest goes when it is decoded
-    defaults, now = telemetry_defaults(key), call.context.clock()
-    return Undigested(
-        size, partial(_decode, body, inflated_size, read, defaults, now, call.context.scrubber)
+    call.drop_body()
+    defaults, now = telemetry_defaults(key), context.clock()
+    work = partial(
+        _decode, body, size if is_packed else None, read, defaults, now, context.scrubber
     )
-
-
-async def digest(call: Call, undigested: Undigested[T], *more: Any) -> T:
-    """What `undigested` decodes to, beside the loop unless it is small; `more` goes to `read`."""
-    precedence = call.context.database.precedence
-    if undigested.size <= SMALL_BYTES and not precedence.is_held:
-        return undigested.work(*more)
+    if size <= SMALL_BYTES and not precedence.is_held:
+        return work()
     # a large body takes a second: the usual ones do not wait for it
-    is_large = undigested.size > LARGE_BYTES
-    digester = call.context.large_digester if is_large else call.context.digester
-    work = partial(_work_in_turn, precedence, undigested.work, *more)
-    return await asyncio.get_running_loop().run_in_executor(digester, work)
+    digester = context.large_digester if size > LARGE_BYTES else context.digester
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(digester, _work_in_turn, precedence, work)
 
 
 def telemetry_defaults(key: Key) -> TelemetryDefaults:
@@ -68,9 +55,9 @@ def telemetry_defaults(key: Key) -> TelemetryDefaults:
     return TelemetryDefaults(key.service or key.project_slug, key.env or DEFAULT_ENV)
 
 
-def _work_in_turn(precedence: Precedence, work: Callable[..., T], *more: Any) -> T:
+def _work_in_turn(precedence: Precedence, work: Callable[[], T]) -> T:
     precedence.give_way()
-    return work(*more)
+    return work()
 
 
 def _decode(
@@ -80,11 +67,10 @@ def _decode(
     defaults: TelemetryDefaults,
     now: int,
     scrubber: Scrubber,
-    *more: Any,
 ) -> T:
     if inflated_size is not None:
         try:
             body = inflate_gzip(body, inflated_size)
         except TooLarge:
             raise TooLarge("The gzip body is larger than it says it is.") from None
-    return read(body, defaults, now, scrubber, *more)
+    return read(body, defaults, now, scrubber)

@@ -1,8 +1,7 @@
 """`POST /ingest/errors` and `/ingest/errors/batch`: answered once the errors are on disk."""
 
 from collections.abc import Sequence
-from functools import partial
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -13,9 +12,7 @@ from miniapm.domain.keys import ERRORS_WRITE, Key
 from miniapm.domain.payload_lists import Rejected, explain_rejected
 from miniapm.storage.errors.record import RecordedError
 from miniapm.web.ingest.calls import Answer, Call, sized
-from miniapm.web.ingest.digesting import Read, Undigested, digest, telemetry_defaults
-
-T = TypeVar("T")
+from miniapm.web.ingest.digesting import digest
 
 
 class AcceptedError(msgspec.Struct, frozen=True):
@@ -35,7 +32,7 @@ class AcceptedBatch(msgspec.Struct, frozen=True):
 async def post_error(call: Call) -> Answer:
     """Takes an error: 202 once it is on disk."""
     key = await call.authorise(ERRORS_WRITE)
-    occurrence = await _read(call, key, parse_error)
+    occurrence = await digest(call, key, parse_error, most_inflated=most_of_list(call))
     [recorded] = await _record(call, key, [occurrence])
     return _accept(AcceptedError(str(recorded.group_id), occurrence.fingerprint))
 
@@ -46,19 +43,16 @@ async def post_errors(call: Call) -> Answer:
     One that is bad does not keep the others out; `rejected` names it by its place.
     """
     key = await call.authorise(ERRORS_WRITE)
-    batch = await _read(call, key, parse_errors)
+    batch = await digest(call, key, parse_errors, most_inflated=most_of_list(call))
     if batch.occurrences:
         await _record(call, key, batch.occurrences)
     call.refused_part = explain_rejected(batch.rejected, "errors")
     return _accept(AcceptedBatch(len(batch.occurrences), batch.rejected))
 
 
-async def _read(call: Call, key: Key, parse: Read[T]) -> T:
-    context = call.context
-    body = await call.read_body(context.config.limits.telemetry_body_bytes)
-    defaults, now = telemetry_defaults(key), context.clock()
-    work = partial(parse, body, defaults, now, context.scrubber)
-    return await digest(call, Undigested(len(body), work))
+def most_of_list(call: Call) -> int:
+    """Bytes of a list of errors or requests, inflated or not: all of it is decoded at once."""
+    return call.context.config.limits.telemetry_body_bytes
 
 
 async def _record(call: Call, key: Key, occurrences: Sequence[Occurrence]) -> list[RecordedError]:

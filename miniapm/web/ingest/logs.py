@@ -6,7 +6,7 @@ from miniapm.domain.otlp.json_logs import read_json_logs
 from miniapm.domain.otlp.logs import read_logs
 from miniapm.exceptions import Invalid
 from miniapm.web.ingest.calls import Answer, Call
-from miniapm.web.ingest.digesting import digest, take_body
+from miniapm.web.ingest.digesting import digest
 from miniapm.web.ingest.otlp import answer_export, find_encoding
 
 
@@ -19,7 +19,7 @@ async def post_logs(call: Call) -> Answer:
     key = await call.authorise(ERRORS_WRITE, TRACES_WRITE)
     encoding = find_encoding(call.headers)
     read = read_json_logs if encoding is Encoding.JSON else read_logs
-    logs = await digest(call, await take_body(call, key, read))
+    logs = await digest(call, key, read)
     if logs.occurrences:
         database = call.context.database
         await database.writer.submit(

@@ -6,7 +6,7 @@ from miniapm.domain.otlp.metrics import count_json_points, count_points
 from miniapm.domain.scrubbing import Scrubber
 from miniapm.domain.spans.values import TelemetryDefaults
 from miniapm.web.ingest.calls import Answer, Call
-from miniapm.web.ingest.digesting import digest, take_body
+from miniapm.web.ingest.digesting import digest
 from miniapm.web.ingest.otlp import answer_export, find_encoding
 
 _DECLINED = "miniapm keeps no metrics; set OTEL_METRICS_EXPORTER=none where they are sent."
@@ -24,5 +24,5 @@ async def post_metrics(call: Call) -> Answer:
     def read(body: bytes, defaults: TelemetryDefaults, now: int, scrubber: Scrubber) -> int:
         return count(body)
 
-    points = await digest(call, await take_body(call, key, read))
+    points = await digest(call, key, read)
     return answer_export(encoding, "rejectedDataPoints", points, _DECLINED if points else "")

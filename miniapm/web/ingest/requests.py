@@ -8,8 +8,8 @@ from miniapm.domain.scrubbing import Scrubber
 from miniapm.domain.spans.requests import RequestBatch, parse_requests
 from miniapm.domain.spans.values import Telemetry, TelemetryDefaults
 from miniapm.web.ingest.calls import Answer, Call, sized
-from miniapm.web.ingest.digesting import digest, take_body, telemetry_defaults
-from miniapm.web.ingest.errors import AcceptedBatch
+from miniapm.web.ingest.digesting import digest, telemetry_defaults
+from miniapm.web.ingest.errors import AcceptedBatch, most_of_list
 
 
 async def post_requests(call: Call) -> Answer:
@@ -19,7 +19,7 @@ async def post_requests(call: Call) -> Answer:
     each has a `timestamp` is counted once when it is sent again within 15 minutes.
     """
     key = await call.authorise(TRACES_WRITE)
-    read = await digest(call, await take_body(call, key, _parse))
+    read = await digest(call, key, _parse, most_inflated=most_of_list(call))
     if read.batch is not None:
         database = call.context.database
         await database.writer.submit(

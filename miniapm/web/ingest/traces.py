@@ -4,10 +4,11 @@ from miniapm.domain.keys import TRACES_WRITE
 from miniapm.domain.otlp.answers import Encoding
 from miniapm.domain.otlp.json_traces import read_json_traces
 from miniapm.domain.otlp.traces import read_traces
-from miniapm.domain.spans.values import Telemetry
+from miniapm.domain.scrubbing import Scrubber
+from miniapm.domain.spans.values import Telemetry, TelemetryDefaults
 from miniapm.exceptions import Invalid
 from miniapm.web.ingest.calls import Answer, Call
-from miniapm.web.ingest.digesting import Read, digest, take_body, telemetry_defaults
+from miniapm.web.ingest.digesting import Read, digest, telemetry_defaults
 from miniapm.web.ingest.otlp import answer_export, find_encoding
 
 REJECTED_NAME = "rejectedSpans"
@@ -22,13 +23,13 @@ async def post_traces(call: Call) -> Answer:
     """200 with an ExportTraceServiceResponse in the request's encoding."""
     key = await call.authorise(TRACES_WRITE)
     encoding = find_encoding(call.headers)
-    database = call.context.database
-    # no name for the body: it would stay until the commit, 40 MB of them under overload
-    telemetry = await digest(
-        call,
-        await take_body(call, key, find_reader(encoding)),
-        database.telemetry.find_compress(key.project_id),
-    )
+    database, read_body = call.context.database, find_reader(encoding)
+
+    def read(body: bytes, defaults: TelemetryDefaults, now: int, scrubber: Scrubber) -> Telemetry:
+        compress = database.telemetry.find_compress(key.project_id)
+        return read_body(body, defaults, now, scrubber, compress)
+
+    telemetry = await digest(call, key, read)
     if telemetry.batches:
         await database.writer.submit(
             database.telemetry.record_spans,
