@@ -159,8 +159,8 @@ class Writer:
         while not stop or self._left:
             stop = self._take_group() or stop
             if self._left:
-                group = self._commit_group(self._left)
-                self._call(self._resolve_group, group)
+                # no name for the group: it would stay in memory until the next one
+                self._call(self._resolve_group, self._commit_group(self._left))
             last = stop and not self._left
             if self._dirty and (last or self._checkpoint_is_due()):
                 self._checkpoint(last=last)

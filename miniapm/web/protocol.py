@@ -23,9 +23,9 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 from uvicorn.server import ServerState
 
+from miniapm.web.encoded_answers import AnswerEncoder, encode_answer
 from miniapm.web.ingest.calls import QuickAnswer
 from miniapm.web.protocol_limits import ProtocolLimits
-from miniapm.web.quick_protocol import encode_answer
 from miniapm.web.timed_protocol import BODY, HEAD, IDLE, REFUSED, TimedProtocol
 
 _SMALL_CHUNK_BYTES = 256
@@ -42,7 +42,7 @@ def make_protocol(
 
     `quick` is asked first about each request that is there whole, and may answer without the app.
     """
-    made: dict[str, Any] = {"__slots__": (), "limits": limits}
+    made: dict[str, Any] = {"__slots__": (), "limits": limits, "encoder": AnswerEncoder()}
     if quick is not None:
         made["quick"] = staticmethod(quick)
     return type("LimitedProtocol", (BoundedProtocol,), made)

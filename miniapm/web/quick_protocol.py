@@ -6,7 +6,7 @@ get it, as uvicorn would have given it. Every other request goes to the app at o
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, ClassVar
 
@@ -14,12 +14,12 @@ from starlette.types import Scope
 from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
     HttpToolsProtocol,
     RequestResponseCycle,
 )
 from uvicorn.server import ServerState
 
+from miniapm.web.encoded_answers import AnswerEncoder
 from miniapm.web.ingest.calls import Answer, Pending
 from miniapm.web.known_head import KnownHead, learn_head
 
@@ -30,7 +30,7 @@ class QuickProtocol(HttpToolsProtocol):
 
     __slots__ = ("_active", "_deferred", "_known", "_quick_scope", "_run", "_task")
 
-    _encoded: ClassVar[tuple[Answer | None, object, bytes]] = (None, None, b"")
+    encoder: ClassVar[AnswerEncoder] = AnswerEncoder()
 
     def __init__(
         self,
@@ -108,20 +108,11 @@ class QuickProtocol(HttpToolsProtocol):
         cycle.response_started = cycle.response_complete = True
         if not cycle.keep_alive:
             answer = answer._replace(headers=[*answer.headers, (b"connection", b"close")])
-        self.transport.write(self._encode(answer))
+        self.transport.write(self.encoder.encode(answer, self.server_state.default_headers))
         cycle.message_event.set()
         if not cycle.keep_alive:
             self.transport.close()
         cycle.on_response()
-
-    def _encode(self, answer: Answer) -> bytes:
-        # uvicorn makes a new list every second, for the date; until then most answers are the same
-        default = self.server_state.default_headers
-        last, last_default, encoded = self._encoded
-        if last is not answer or last_default is not default:
-            encoded = encode_answer(answer.status, [*default, *answer.headers], answer.body)
-            type(self)._encoded = answer, default, encoded
-        return encoded
 
     def _start_app(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._deferred = None
@@ -130,9 +121,3 @@ class QuickProtocol(HttpToolsProtocol):
         self._task = task = self.loop.create_task(self._run)
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
-
-
-def encode_answer(status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bytes:
-    """An answer as it goes over the wire."""
-    fields = [b"%b: %b\r\n" % header for header in headers]
-    return b"".join([STATUS_LINE[status], *fields, b"\r\n", body])

@@ -66,7 +66,7 @@ def answer_export(encoding: Encoding, rejected_name: str, rejected: int, reason:
 
 @cache
 def _answer_success(encoding: Encoding) -> Answer:
-    # nearly all answers: one that is the same is encoded once a second, see QuickProtocol
+    # one object for nearly all answers: AnswerEncoder encodes the same one once a second
     body = encode_success(encoding)
     return Answer(200, sized(encoding.value.encode(), body), body)
 
