@@ -26,6 +26,7 @@ from miniapm.storage.retention.sweep import REST
 
 P = ParamSpec("P")
 _TOLD_STEPS = 10
+_FEW_TRACES = 50
 
 
 class Named(NamedTuple):
@@ -71,8 +72,12 @@ class Eraser:
         word = WholeWord(user_id)
         erased = Erased()
         trace_ids = self._find_traces(user_id)
-        for trace_id in sorted(trace_ids):
+        tell_progress = _tell_tenths("Erased {done:,} of {total:,} traces.", len(trace_ids))
+        for done, trace_id in enumerate(sorted(trace_ids), 1):
             erased = erased.plus(self._write(erase_trace, self._project_id, trace_id))
+            # a few are erased before anybody wonders
+            if len(trace_ids) > _FEW_TRACES:
+                tell_progress(done)
         erased = erased.plus(self._erase_occurrences(trace_ids, user_id))
         erased = erased.plus(self._write(erase_refusals, self._project_id, word))
         erased = erased.plus(self._mask_messages(word))
@@ -84,13 +89,14 @@ class Eraser:
         found: set[str] = set()
         with open_existing(self._path) as connection:
             total = count_batches(connection, self._project_id)
-            told = seen = 0
+            tell_progress = _tell_tenths(
+                "Looked through {done:,} of {total:,} batches of spans.", total
+            )
+            seen = 0
             for page in find_user_traces(connection, self._project_id, user_id):
                 found |= page.trace_ids
                 seen += page.batches
-                if seen * _TOLD_STEPS // max(total, 1) > told:
-                    told = seen * _TOLD_STEPS // max(total, 1)
-                    tell(f"Looked through {seen:,} of {total:,} batches of spans.")
+                tell_progress(seen)
         return found
 
     def _erase_occurrences(self, trace_ids: set[str], user_id: str | None = None) -> Erased:
@@ -121,3 +127,16 @@ class Eraser:
         if not self._is_rehearsal:
             detail = tell_erased(erased)
             write_once(self._path, note, self._act, self._project_id, action, subject, detail)
+
+
+def _tell_tenths(words: str, total: int) -> Callable[[int], None]:
+    """What says `words` on stderr, with `done` and `total`, after each tenth."""
+    told = 0
+
+    def tell_at(done: int) -> None:
+        nonlocal told
+        if done * _TOLD_STEPS // max(total, 1) > told:
+            told = done * _TOLD_STEPS // max(total, 1)
+            tell(words.format(done=done, total=total))
+
+    return tell_at

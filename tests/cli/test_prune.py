@@ -196,6 +196,19 @@ def test_a_person_is_erased(miniapm: Command, recorder: Recorder) -> None:
     assert counts(miniapm)[3] == 0
 
 
+def test_how_far_it_is_with_the_many_traces_of_a_person(
+    miniapm: Command, recorder: Recorder
+) -> None:
+    at, person = recorder.clock(), {"user.id": "ann@example.com"}
+    ids = [f"{number:032x}" for number in range(1, 61)]
+    recorder.record([SentSpan(trace_id, at, attributes=person) for trace_id in ids])
+    done = miniapm("prune", "--user", "ann@example.com", "--json", "--yes")
+    assert json.loads(done.out)["spans"] == 60
+    told = [line for line in done.err.splitlines() if "traces" in line]
+    assert told[:2] == ["Erased 6 of 60 traces.", "Erased 12 of 60 traces."]
+    assert len(told) == 10
+
+
 def test_what_names_a_person_only_in_words_is_erased_too(
     miniapm: Command, recorder: Recorder
 ) -> None:
