@@ -1,32 +1,27 @@
 """Byte caps and deadlines below ASGI: a subclass of uvicorn's httptools protocol (exactly pinned).
 
 What always holds: no head and no trailer grows past its cap plus one piece, no client holds a
-connection for ever, and an answer made here is JSON, carries the server's headers and can be read
-by a client that is still sending.
+connection for ever, and what is refused here gets an answer that its client can read.
 """
 
 import asyncio
 import logging
 import re
 from collections.abc import Iterable
-from contextlib import suppress
-from inspect import CORO_CREATED, getcoroutinestate
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import (
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from miniapm.web.encoded_answers import AnswerEncoder, encode_answer
+from miniapm.web.encoded_answers import AnswerEncoder
+from miniapm.web.ending_protocol import EndingProtocol
 from miniapm.web.ingest.calls import QuickAnswer
 from miniapm.web.protocol_limits import ProtocolLimits
-from miniapm.web.timed_protocol import BODY, HEAD, IDLE, REFUSED, TimedProtocol
+from miniapm.web.timed_protocol import BODY, HEAD, IDLE, REFUSED
 
 _SMALL_CHUNK_BYTES = 256
 
@@ -48,20 +43,16 @@ def make_protocol(
     return type("LimitedProtocol", (BoundedProtocol,), made)
 
 
-class BoundedProtocol(TimedProtocol):
+class BoundedProtocol(EndingProtocol):
     """One connection."""
 
     # uvicorn's own attributes fill a shared-key dict (30 names); past that every access is slower.
     __slots__ = (
         "_discarded_bytes",
-        "_end_timer",
         "_header_bytes",
         "_header_count",
-        "_last_answer",
-        "_lingering",
         "_pending_bytes",
         "_small_chunks",
-        "_stopping",
         "_unread_bytes",
     )
 
@@ -80,13 +71,7 @@ class BoundedProtocol(TimedProtocol):
         self._discarded_bytes = 0
         self._unread_bytes = 0
         self._small_chunks = 0
-        self._last_answer = b""
-        self._lingering = False
-        self._stopping = False
-        self._end_timer: asyncio.TimerHandle | None = None
         self.url = b""
-
-    # Reading
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -251,13 +236,6 @@ class BoundedProtocol(TimedProtocol):
         else:
             self._await_next()
 
-    def _await_rest(self) -> None:
-        super()._await_rest()
-        if self._stage == BODY:
-            self.cycle.transport = _EarlyAnswerTransport(self, self.cycle)
-
-    # Refusing and closing
-
     def _refuse_headers(self) -> None:
         self._refuse(431, "headers_too_large", "The request line and headers are too large.")
 
@@ -266,119 +244,6 @@ class BoundedProtocol(TimedProtocol):
             # The reason is llhttp's or ours; the bytes that were sent are in neither.
             logger.debug("invalid HTTP: %s", error)
             self._refuse(400, "invalid", "The request is not valid HTTP.")
-
-    def _refuse(self, status: int, code: str, message: str) -> None:
-        """Stop parsing for good and make this the connection's last answer, after those due."""
-        self._cancel_arrival_timer()
-        self._last_answer = self._encode_answer(status, code, message)
-        due: RequestResponseCycle | None = self.cycle
-        if self._stage == BODY and self.pipeline:
-            self.pipeline.popleft()
-            due = self.pipeline[0][0] if self.pipeline else self._active
-        elif self._stage == BODY:
-            self._abandon(self.cycle)
-            due = None
-        self._stage = REFUSED
-        if due is None or due.response_complete:
-            self._finish()
-        else:
-            due.on_response = self._finish
-            self.flow.resume_reading()
-
-    def _abandon(self, cycle: RequestResponseCycle) -> None:
-        """Take a request from the app: it never runs if it has not yet, else it is told."""
-        self._deferred = None
-        if cycle.response_started:
-            self._last_answer = b""
-        if not cycle.response_complete:
-            _disconnect(cycle)
-        if self._task and self._run and getcoroutinestate(self._run) == CORO_CREATED:
-            self._task.cancel()
-
-    def _encode_answer(self, status: int, code: str, message: str) -> bytes:
-        body = b'{"error":"%b","message":"%b"}' % (code.encode(), message.encode())
-        headers = [
-            *self.server_state.default_headers,
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(body)),
-            (b"connection", b"close"),
-        ]
-        if status in (429, 503):
-            headers.append((b"retry-after", b"5"))
-        return encode_answer(status, headers, body)
-
-    def _finish(self) -> None:
-        """Send the last answer, then throw input away until the client closes or time is up.
-
-        Closing with input unread resets the connection, which takes the answer from the client.
-        """
-        if self._lingering or self.transport.is_closing():
-            return
-        self._unset_keepalive_if_required()
-        self.transport.write(self._last_answer)
-        if self._stopping:
-            self.transport.close()
-            return
-        self._lingering = True
-        self._end_timer = self.loop.call_later(self.limits.linger_seconds, self.transport.abort)
-        with suppress(OSError):  # the client may be gone already
-            self.transport.write_eof()
-        self.flow.resume_reading()
-
-    def close_after(self, cycle: RequestResponseCycle) -> None:
-        """Close behind a response; if its request is still arriving, without a reset."""
-        if self._stage == BODY and cycle is self.cycle:
-            self._cancel_arrival_timer()
-            self._stage = REFUSED
-            self._finish()
-        elif not self._lingering:
-            self.transport.close()
-
-    def shutdown(self) -> None:
-        """Close what waits for its client at once; give whole requests `drain_seconds` to end."""
-        self._stopping = True
-        if self._end_timer is not None:
-            self._end_timer.cancel()
-        self._end_timer = self.loop.call_later(self.limits.drain_seconds, self.transport.abort)
-        if self._lingering:
-            self.transport.close()
-        elif self._stage == IDLE:
-            super().shutdown()
-        elif self._stage != REFUSED:
-            self._refuse(503, "busy", "The server is restarting; send the request again.")
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        for timer in (self._arrival_timer, self._write_timer, self._end_timer):
-            if timer is not None:
-                timer.cancel()
-        # uvicorn tells the newest request only; with pipelining an older one is being answered.
-        if self._active is not None and not self._active.response_complete:
-            _disconnect(self._active)
-        super().connection_lost(exc)
-        self._unset_keepalive_if_required()
-
-
-class _EarlyAnswerTransport(asyncio.Transport):
-    """What an answer is written to that may be complete before its request is."""
-
-    def __init__(self, protocol: BoundedProtocol, cycle: RequestResponseCycle) -> None:
-        super().__init__()
-        self._protocol = protocol
-        self._cycle = cycle
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self._protocol.transport.write(data)
-
-    def is_closing(self) -> bool:
-        return self._protocol.transport.is_closing()
-
-    def close(self) -> None:
-        self._protocol.close_after(self._cycle)
-
-
-def _disconnect(cycle: RequestResponseCycle) -> None:
-    cycle.disconnected = True
-    cycle.message_event.set()
 
 
 def _check_path(url: bytes) -> None:
