@@ -3,7 +3,7 @@
 from collections import defaultdict
 from typing import NamedTuple
 
-from miniapm.clock import DAY, HOUR
+from miniapm.clock import DAY, HOUR, MINUTE
 from miniapm.domain.deploys.values import Lane
 from miniapm.domain.impact.values import ErrorImpact, Window
 from miniapm.domain.impact.windows import cut_blocks
@@ -12,6 +12,7 @@ from miniapm.storage.impact.lanes import find_release_ids, was_heard
 
 FORGOTTEN_AFTER = 30 * DAY
 """An error that was not seen for so long is new again."""
+LONGEST_ROLLOUT = 10 * MINUTE
 LEAST_EVENTS = 3
 LEAST_BLOCKS = 2
 MOST_GROUPS = 50
@@ -32,8 +33,7 @@ def find_error_impacts(
 
     `can_count` says whether the look may call the deploy regressed for them.
     """
-    # of a service that was not heard before every error is new: the deploy need not have brought it
-    can_count = can_count and was_heard(connection, lane, began)
+    heard = _was_heard(connection, lane, began)
     releases = ", ".join(map(str, find_release_ids(connection, lane))) or "null"
     rows = connection.execute(
         f"""/* error_counts.find_minutes */ select group_id, started_at, count from error_counts
@@ -52,7 +52,9 @@ def find_error_impacts(
     found = []
     for group_id in sorted(counts, key=lambda one: -counts[one])[:MOST_GROUPS]:
         seen = _Seen(counts[group_id], len(blocks[group_id]))
-        impact = _look_at(connection, lane, group_id, began, after, releases, seen, can_count)
+        impact = _look_at(
+            connection, lane, group_id, began, after, releases, seen, heard, can_count
+        )
         if impact is not None:
             found.append(impact)
     return found
@@ -66,6 +68,7 @@ def _look_at(
     after: Window,
     releases: str,
     seen: _Seen,
+    heard: bool,
     can_count: bool,
 ) -> ErrorImpact | None:
     group = connection.execute(
@@ -88,8 +91,22 @@ def _look_at(
         is_new=is_new,
         count=seen.times,
         blocks=seen.blocks,
-        counts=can_count and seen.times >= LEAST_EVENTS and seen.blocks >= LEAST_BLOCKS,
+        # of a service that was not heard before every error is new: the deploy need not have
+        # brought it
+        counts=can_count
+        and (heard or came_back)
+        and seen.times >= LEAST_EVENTS
+        and seen.blocks >= LEAST_BLOCKS,
     )
+
+
+def _was_heard(connection: Connection, lane: Lane, began: int) -> bool:
+    """Whether a lane sent anything in the 30 days before, but for the minutes in which a deploy
+    that is announced at its end may have served already."""
+    before = began - LONGEST_ROLLOUT
+    hour = before - before % HOUR
+    windows = ((60, Window(began - FORGOTTEN_AFTER, hour)), (1, Window(hour, before)))
+    return any(was_heard(connection, lane, resolution, window) for resolution, window in windows)
 
 
 def _was_seen(connection: Connection, lane: Lane, group_id: int, began: int, releases: str) -> bool:

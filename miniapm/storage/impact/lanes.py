@@ -84,16 +84,23 @@ def count_served(connection: Connection, lane: Lane, window: Window) -> int:
     return int(requests + errors)
 
 
-def was_heard(connection: Connection, lane: Lane, before: int) -> bool:
-    """Whether any telemetry of a lane is older than `before` (µs)."""
+def was_heard(connection: Connection, lane: Lane, resolution: int, window: Window) -> bool:
+    """Whether any request or error of a lane was counted in `window`."""
+    releases = _find_release_list(connection, lane)
     found = scalar(
         connection,
-        """/* releases.was_heard */ select 1 from releases
-        where project_id = :project_id and service = :service and env = :env
-            and first_seen_at < :before
-        limit 1""",
-        **lane._asdict(),
-        before=before,
+        f"""/* rollups.was_heard */ select 1 where exists (select 1 from rollups
+            where project_id = :project_id and resolution = :resolution and endpoint_id = 0
+                and started_at >= :since and started_at < :until
+                and +release_id in ({releases}))
+        or exists (select 1 from error_counts
+            where +project_id = :project_id and resolution = :resolution
+                and started_at >= :since and started_at < :until
+                and +release_id in ({releases}))""",
+        project_id=lane.project_id,
+        resolution=resolution,
+        since=window.since,
+        until=window.until,
     )
     return found is not None
 

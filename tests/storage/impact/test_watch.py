@@ -207,6 +207,32 @@ def test_errors_of_a_service_that_was_not_heard_before_are_shown_alone(tmp_path:
     asyncio.run(asyncio.wait_for(scenario(), 60))
 
 
+@pytest.mark.parametrize(
+    ("heard_at", "verdict"),
+    [
+        (AT - 3 * MINUTE, "not_enough_data"),
+        (AT - 35 * DAY, "not_enough_data"),
+        (AT - 20 * MINUTE, "regressed"),
+        (AT - 2 * DAY, "regressed"),
+    ],
+)
+def test_new_errors_count_where_there_is_a_past_to_be_new_in(
+    tmp_path: Path, heard_at: int, verdict: str
+) -> None:
+    async def scenario() -> None:
+        async with open_judge(tmp_path / "miniapm.db", FakeClock(T0)) as judge:
+            await Service(judge.database).serve(AT, T0)
+            store, write = judge.database.telemetry, judge.database.write
+            past = make_occurrence(happened_at=heard_at, exception_class="Old")
+            await write(store.record_errors, 1, [past])
+            deploy_id = await judge.deploy(AT)
+            errors = [make_occurrence(happened_at=AT + m * MINUTE) for m in (3, 20, 40, 41)]
+            await write(store.record_errors, 1, errors)
+            assert (await judge.judge(deploy_id)).verdict == verdict
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
+
+
 def test_with_little_past_it_is_learning(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with open_judge(tmp_path / "miniapm.db", FakeClock(T0)) as judge:
