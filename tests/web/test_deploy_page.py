@@ -231,6 +231,8 @@ def test_mistakes_stand_beside_their_fields_and_nothing_is_stored(server: Server
     assert answer.status_code == 400
     page = parse_html(answer.text)
     assert "open" in page.one("details.edit").attributes
+    # its address takes forms alone: it must not be fetched again when something changes
+    assert page.select("[data-events]") == []
     wrong = {field.one("label")["for"] for field in page.select("div.wrong")}
     assert wrong == {"f-git_sha", "f-timestamp", "f-url"}
     assert "cannot be empty" in page.one("#fault-git_sha").text
