@@ -76,7 +76,7 @@ class Eraser:
         for done, trace_id in enumerate(sorted(trace_ids), 1):
             erased = erased.plus(self._write(erase_trace, self._project_id, trace_id))
             # a few are erased before anybody wonders
-            if len(trace_ids) > _FEW_TRACES:
+            if len(trace_ids) > _FEW_TRACES and not self._is_rehearsal:
                 tell_progress(done)
         erased = erased.plus(self._erase_occurrences(trace_ids, user_id))
         erased = erased.plus(self._write(erase_refusals, self._project_id, word))

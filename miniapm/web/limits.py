@@ -95,6 +95,14 @@ def tell_inflated_size(body: bytes, limit: int) -> int:
     return size
 
 
+def inflate_beginning(body: bytes, most: int) -> bytes:
+    """At most `most` bytes of what the beginning of a gzip body says; itself, where it is none."""
+    try:
+        return zlib.decompressobj(wbits=31).decompress(body, most) or body
+    except zlib.error:
+        return body
+
+
 def inflate_gzip(body: bytes, limit: int) -> bytes:
     """A gzip body, inflated. TooLarge past `limit` bytes, however it came to that."""
     inflater = zlib.decompressobj(wbits=31)

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from miniapm.domain.errors.bounding import MAX_LINE, MAX_LINES, MAX_MESSAGE, bound_value
+from miniapm.domain.errors.bounding import (
+    MAX_LINE,
+    MAX_LINES,
+    MAX_MESSAGE,
+    bound_lines,
+    bound_value,
+)
 from miniapm.domain.errors.exceptions import read_exception
 from miniapm.domain.errors.reading import parse_error, parse_errors, read_error
 from miniapm.domain.errors.values import Occurrence
@@ -233,3 +239,11 @@ def test_a_stack_trace_of_endless_lines_is_cut() -> None:
 def test_the_sum_of_all_texts_is_bounded() -> None:
     value = {str(n): ["x" * 1999] * 90 for n in range(90)}
     assert len(json.dumps(bound_value(value))) < 50_000
+
+
+def test_an_endless_text_of_short_lines_is_read_at_its_ends() -> None:
+    text = "first\n" + "ab\n" * 1_000_000 + "last"
+    lines = bound_lines([text])
+    assert (lines[0], lines[-1], len(lines)) == ("first", "last", MAX_LINES + 1)
+    [mark] = [line for line in lines if "cut" in line]
+    assert abs(int(mark.split()[-2]) - (1_000_002 - MAX_LINES)) <= 3

@@ -263,6 +263,13 @@ def test_content_types_as_they_come(server: Server, content_type: str) -> None:
     assert count(server, "entries") == 1
 
 
+def test_of_a_body_of_very_many_fields_none_is_named(server: Server) -> None:
+    sender = Sender(server, "json", server.make_key("traces:write"))
+    body = b"{" + b",".join(b'"f%d":0' % number for number in range(20_000)) + b"}"
+    told = "Nothing was stored: the body has no resourceSpans."
+    assert sender.read_partial(sender.send(body)) == (0, told)
+
+
 def test_gzip_that_is_none(sender: Sender, server: Server) -> None:
     whole = gzip.compress(write_one(sender.encoding))
     several = whole + gzip.compress(b"")

@@ -1,5 +1,6 @@
 """Refused ingest calls are kept: hooks rarely look at the answer, so somebody else must."""
 
+import gzip
 import json
 import subprocess
 import sys
@@ -195,6 +196,18 @@ def test_of_a_large_body_of_telemetry_the_end_that_is_kept_is_masked_too(server:
     [row] = refusals(server)
     assert row["body"].startswith(begin)
     assert b"s3c" not in row["body"]
+
+
+def test_of_a_compressed_body_the_text_is_kept(server: Server) -> None:
+    headers = {"Authorization": f"Bearer {server.make_key()}", "Content-Type": "application/json"}
+    headers["Content-Encoding"] = "gzip"
+    for path in ("/ingest/errors", "/v1/traces", "/ingest/deploys"):
+        text = b'{"resourceSpans": 5, "git_sha": 7, "of": "' + path.encode() + b'"}'
+        body = gzip.compress(text)
+        assert server.http.post(path, content=body, headers=headers).status_code == 400
+        assert refusals(server)[-1]["body"] == text
+    cut = gzip.compress(text)[:20]
+    assert server.http.post("/v1/traces", content=cut, headers=headers).status_code == 400
 
 
 def test_of_a_large_body_that_is_no_text_the_size_is_told(server: Server) -> None:

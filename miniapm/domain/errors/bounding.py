@@ -10,6 +10,9 @@ MAX_MESSAGE = 10_000
 MAX_LINES = 400
 MAX_LINE = 1_000
 _MAX_TRACE = 80_000
+_HALF = MAX_LINES // 2 * MAX_LINE
+"""Characters of a text that are looked at, at its beginning and at its end."""
+
 MAX_SOURCE_LINES = 20
 _MAX_TEXT = 2_000
 _MAX_NAME = 200
@@ -41,12 +44,19 @@ def clean(text: str, limit: int) -> str:
 def bound_lines(lines: Iterable[str]) -> tuple[str, ...]:
     """The lines of a stack trace, as a list or a text gives them: cleaned, the middle cut out of
     one that is endless."""
-    split = [line for text in lines for line in text.splitlines() or [""]]
+    split: list[str] = []
+    dropped = 0
+    for text in lines:
+        if len(text) > 2 * _HALF:
+            # lines of two characters would take twenty times the text
+            dropped += text.count("\n", _HALF, len(text) - _HALF)
+            text = f"{text[:_HALF]}\n{text[-_HALF:]}"
+        split += text.splitlines() or [""]
     while split and not split[-1].strip():
         split.pop()
     if len(split) > MAX_LINES:
         half = MAX_LINES // 2
-        left_out = len(split) - 2 * half
+        left_out = len(split) - 2 * half + dropped
         mark = f"  \N{HORIZONTAL ELLIPSIS} [cut {left_out} lines]"
         split = [*split[:half], mark, *split[-half:]]
     is_huge = sum(map(len, split)) > _MAX_TRACE

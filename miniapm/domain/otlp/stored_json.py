@@ -1,4 +1,4 @@
-"""What `stored.py` does, for bodies in JSON.
+"""What `stored_protobuf.py` does, for bodies in JSON.
 
 A span stays text until it is known to be of the trace: a body holds hundreds of others.
 """

@@ -15,7 +15,7 @@ from miniapm.exceptions import Invalid, MethodNotAllowed, MiniapmError
 from miniapm.storage.budget import Reservation
 from miniapm.web.context import Context
 from miniapm.web.errors import Headers, as_ours, error_headers
-from miniapm.web.limits import Disconnected, inflate, read_body
+from miniapm.web.limits import Disconnected, inflate, inflate_beginning, read_body
 from miniapm.web.refusals import READ_BODY_BYTES
 
 _UNREAD_BODY_SECONDS = 0.2
@@ -89,7 +89,7 @@ class Call:
         return body
 
     def drop_body(self) -> None:
-        """Keeps of the body what a refusal tells of it: until it is stored it would be held."""
+        """Keeps only what a refusal tells of the body; all of it would be held until the commit."""
         if self.body is not None:
             self.size = len(self.body)
             self.body = self.body[:READ_BODY_BYTES]
@@ -156,6 +156,8 @@ class IngestEndpoint:
 
     async def _keep(self, call: Call, error: MiniapmError) -> None:
         body = await call.first_bytes()
+        if call.headers.get(b"content-encoding"):
+            body = inflate_beginning(body, READ_BODY_BYTES)
         content_type = call.headers.get(b"content-type", b"")
         await self._context.refusals.record(
             self._route, call.key, error, body, content_type, size=call.size
